@@ -1,0 +1,1 @@
+//! What a cell leaves behind: capture, console, timeline, resolved scenario

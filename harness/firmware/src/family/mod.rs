@@ -1,0 +1,58 @@
+//! What is the same for all builds of a firmware family. A new family is one new file here and one line in [`ALL`].
+
+mod edk2;
+
+/// Architectures, in the words of UEFI's removable-media file names.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// x86-64.
+    X64,
+}
+
+/// What a line on the console tells about the boot attempt. Secondary evidence: it ends the wait, never decides `boots`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleSign {
+    /// The network boot attempt has started.
+    AttemptStarted,
+    /// The firmware ended the network boot attempt without starting an image.
+    AttemptFailed,
+    /// The firmware obtained an image and says that it starts it.
+    ImageStarted,
+    /// There is no network boot option, or nothing left to try.
+    NothingToBoot,
+    /// The firmware reports its own crash (CPU exception, assertion).
+    Crashed,
+}
+
+/// The QEMU machine that a family needs; everything else about the machine is the same for all families.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineSpec {
+    /// Program, for example `qemu-system-x86_64`.
+    pub program: &'static str,
+    /// `-machine` without the accelerator.
+    pub machine: &'static str,
+    /// `-cpu`.
+    pub cpu: &'static str,
+    /// Guest memory in MiB.
+    pub memory_mib: u32,
+    /// `-fw_cfg` items as `(name, string)`, with a reason for each beside it in the source.
+    pub fw_cfg: Vec<(&'static str, String)>,
+}
+
+/// One family of firmware.
+pub trait Family: Sync {
+    /// Identifier, for example `edk2`.
+    fn id(&self) -> &'static str;
+    /// The machine for a build of this family; `None` if the family does not exist for the architecture.
+    fn machine(&self, architecture: Architecture) -> Option<MachineSpec>;
+    /// What a console line tells. The line is guest-controlled.
+    fn console_sign(&self, line: &str) -> Option<ConsoleSign>;
+    /// The family's own longest timeout in guest seconds: silence for longer is a hang.
+    fn longest_timeout_seconds(&self) -> u32;
+}
+
+/// Every family.
+pub const ALL: &[&dyn Family] = &[&edk2::Edk2];

@@ -1,0 +1,1 @@
+//! One QEMU per cell: process, QMP, console, guest clock, Ethernet link

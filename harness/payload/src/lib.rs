@@ -1,0 +1,1 @@
+//! The EFI application that proves a boot, and the proof it sends

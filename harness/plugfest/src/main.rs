@@ -1,0 +1,2 @@
+//! The `plugfest` command.
+fn main() {}

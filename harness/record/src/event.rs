@@ -1,0 +1,244 @@
+//! Everything that happens in a cell, on one clock: the lines of `timeline.jsonl`.
+
+use crate::GuestTime;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Guest time in microseconds since power-on.
+    pub at: GuestTime,
+    /// What happened.
+    #[serde(rename = "what")]
+    pub event: Event,
+}
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// The guest sent it.
+    FromGuest,
+    /// The guest received it.
+    ToGuest,
+}
+
+/// DHCP message types (RFC 2132 §9.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dhcp4Message {
+    /// DHCPDISCOVER
+    Discover,
+    /// DHCPOFFER
+    Offer,
+    /// DHCPREQUEST
+    Request,
+    /// DHCPDECLINE
+    Decline,
+    /// DHCPACK
+    Ack,
+    /// DHCPNAK
+    Nak,
+    /// DHCPRELEASE
+    Release,
+    /// DHCPINFORM
+    Inform,
+    /// No or an unknown message type.
+    Other,
+}
+
+/// Address and port of one end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ipv4Endpoint {
+    /// IPv4 address.
+    pub address: Ipv4Addr,
+    /// TCP or UDP port.
+    pub port: u16,
+}
+
+/// How a TCP connection ended, as seen by our side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TcpEnd {
+    /// The guest sent FIN first.
+    GuestFin,
+    /// The guest sent RST.
+    GuestReset,
+    /// Our server sent FIN first.
+    ServerFin,
+    /// Our server sent RST.
+    ServerReset,
+}
+
+/// A header field as it was on the wire; bytes that are not UTF-8 become U+FFFD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderField {
+    /// Field name, case as sent.
+    pub name: String,
+    /// Field value without surrounding whitespace.
+    pub value: String,
+}
+
+/// How the running payload says it was loaded (`EFI_LOADED_IMAGE_PROTOCOL`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedFrom {
+    /// The device path in the UEFI text form, as far as its nodes are known.
+    pub device_path: String,
+    /// The URI node's text, if the path has one that is not empty.
+    pub uri: Option<String>,
+}
+
+/// What happened. Guest-controlled text in here is data: whoever prints it escapes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A frame crossed the segment; `number` is its packet number in `capture.pcapng`.
+    Frame {
+        /// 1-based packet number in the capture.
+        number: u64,
+        /// Which way it went.
+        direction: Direction,
+        /// Bytes on the wire.
+        length: usize,
+        /// One line for people.
+        summary: String,
+    },
+    /// The DHCPv4 server received a message.
+    Dhcp4Received {
+        /// Option 53.
+        message: Dhcp4Message,
+        /// Transaction id.
+        xid: u32,
+        /// Option 60.
+        vendor_class: Option<String>,
+        /// Option 93, first value.
+        architecture: Option<u16>,
+        /// Option 54: which server a REQUEST chose.
+        server: Option<Ipv4Addr>,
+        /// Option 50.
+        requested: Option<Ipv4Addr>,
+        /// Option 56, why a DECLINE was sent.
+        reason: Option<String>,
+    },
+    /// The DHCPv4 server answered.
+    Dhcp4Sent {
+        /// Option 53.
+        message: Dhcp4Message,
+        /// Transaction id.
+        xid: u32,
+        /// `yiaddr`.
+        address: Ipv4Addr,
+        /// The boot file as sent, in option 67 or the `file` field.
+        bootfile: Option<String>,
+        /// Option 60 as sent.
+        vendor_class: Option<String>,
+    },
+    /// The DHCPv4 server stayed silent because the scenario says so, or the message was not for it.
+    Dhcp4Unanswered {
+        /// Option 53.
+        message: Dhcp4Message,
+        /// Why there is no answer.
+        why: String,
+    },
+    /// The guest sent the SYN of a new connection.
+    TcpSyn {
+        /// Number of the connection in this cell, from 1.
+        connection: u32,
+        /// The guest's end.
+        from: Ipv4Endpoint,
+        /// Our end.
+        to: Ipv4Endpoint,
+        /// Whether something listens there.
+        accepted: bool,
+    },
+    /// The three-way handshake completed.
+    TcpEstablished {
+        /// Connection number.
+        connection: u32,
+    },
+    /// The connection is over for us.
+    TcpClosed {
+        /// Connection number.
+        connection: u32,
+        /// How.
+        how: TcpEnd,
+    },
+    /// A complete HTTP request arrived.
+    HttpRequest {
+        /// Connection number.
+        connection: u32,
+        /// Method.
+        method: String,
+        /// Request target, as sent.
+        target: String,
+        /// `HTTP/1.1` or whatever the request line says.
+        version: String,
+        /// Header fields in order.
+        headers: Vec<HeaderField>,
+    },
+    /// The bytes on an HTTP port were not an HTTP/1 request.
+    HttpMalformed {
+        /// Connection number.
+        connection: u32,
+        /// What is wrong.
+        why: String,
+    },
+    /// Our server's answer was queued.
+    HttpResponse {
+        /// Connection number.
+        connection: u32,
+        /// The request's method.
+        method: String,
+        /// Status code sent.
+        status: u16,
+        /// Header fields as sent, in order.
+        headers: Vec<HeaderField>,
+        /// Bytes of body that follow, before transfer coding.
+        body: u64,
+        /// Whether the body is the boot image.
+        image: bool,
+    },
+    /// Our server left a request without an answer, as the scenario says.
+    HttpUnanswered {
+        /// Connection number.
+        connection: u32,
+        /// The request's method.
+        method: String,
+        /// What was done instead.
+        why: String,
+    },
+    /// The guest acknowledged the last byte of a response.
+    HttpDelivered {
+        /// Connection number.
+        connection: u32,
+        /// The request's method.
+        method: String,
+        /// Whether the body was the boot image.
+        image: bool,
+    },
+    /// A line on the guest's console (control sequences removed).
+    Console {
+        /// The line.
+        line: String,
+    },
+    /// An event from QEMU's monitor.
+    Qmp {
+        /// Event name.
+        name: String,
+        /// Event data, as sent.
+        data: serde_json::Value,
+    },
+    /// The payload announced itself.
+    Proof {
+        /// Whether the announcement is the one that only this cell's image can make.
+        genuine: bool,
+        /// How it was loaded.
+        loaded_from: LoadedFrom,
+    },
+    /// Something the harness did or noticed.
+    Harness {
+        /// One line.
+        note: String,
+    },
+}

@@ -1,0 +1,16 @@
+//! Types that outlive a run: what a cell did, when, and what was made of it.
+//!
+//! Everything a run leaves on disk is made of these types; [`results`] has a published JSON Schema and a version.
+
+mod event;
+mod outcome;
+mod results;
+mod time;
+
+pub use event::{Dhcp4Message, Direction, Entry, Event, HeaderField, Ipv4Endpoint, LoadedFrom, TcpEnd};
+pub use outcome::{Level, Outcome, Stage, Verdict};
+pub use results::{
+    Accelerator, CellResult, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord, ImageFile,
+    QemuRecord, Results, RunRecord, SCHEMA_ID, Totals,
+};
+pub use time::GuestTime;

@@ -1,0 +1,106 @@
+//! The vocabulary of a cell's result.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Gives an enum of unit variants its kebab-case words, once, for serde, `Display` and iteration alike.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant,)+ }
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The word used in scenarios, results and reports.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What the firmware did with the network it was given.
+    Outcome {
+        /// The served image ran: its proof arrived.
+        Boots = "boots",
+        /// The firmware ended the attempt because of an answer that it received.
+        Refuses = "refuses",
+        /// The firmware ended the attempt after waiting out its own timers.
+        GivesUp = "gives-up",
+        /// The firmware neither booted nor ended the attempt within its own longest timeout.
+        Hangs = "hangs",
+        /// The firmware died: CPU exception, unexpected reset or power-off.
+        Crashes = "crashes",
+    }
+}
+
+words! {
+    /// The furthest rung of the boot ladder that the firmware *stepped on*; for a failure, the rung that broke.
+    Stage {
+        /// The firmware's network stack had not sent anything.
+        Link = "link",
+        /// It asked for an address (DHCP, router solicitation).
+        Address = "address",
+        /// It asked for the server's address (DNS).
+        Name = "name",
+        /// It opened a TCP connection.
+        Connect = "connect",
+        /// It started a TLS handshake.
+        Tls = "tls",
+        /// It sent `HEAD`.
+        Head = "head",
+        /// It sent `GET`.
+        Get = "get",
+        /// It received the whole image.
+        Image = "image",
+        /// The image ran.
+        Executed = "executed",
+    }
+}
+
+words! {
+    /// A cell's result against its expectation. Nothing is hidden: all six are counted in every report.
+    Verdict {
+        /// As expected.
+        Pass = "pass",
+        /// Not as expected.
+        Fail = "fail",
+        /// Not as expected, and waived for this build with a reason.
+        Xfail = "xfail",
+        /// As expected although a waiver says otherwise: the waiver is stale, and the run fails.
+        Xpass = "xpass",
+        /// A capability that the scenario needs is missing in this build or on this host, and that was checked.
+        Unsupported = "unsupported",
+        /// Our infrastructure failed; nothing is said about the firmware.
+        Error = "error",
+    }
+}
+
+words! {
+    /// How binding a scenario's requirement is (RFC 2119), or `observe` for a row that describes and cannot fail.
+    Level {
+        /// RFC 2119 MUST.
+        Must = "must",
+        /// RFC 2119 SHOULD.
+        Should = "should",
+        /// RFC 2119 MAY.
+        May = "may",
+        /// Describes behaviour; cannot fail.
+        Observe = "observe",
+    }
+}
+
+impl Verdict {
+    /// Whether this verdict makes the run end with exit code 1.
+    pub const fn is_deviation(self) -> bool {
+        matches!(self, Self::Fail | Self::Xpass)
+    }
+}

@@ -1,0 +1,221 @@
+//! `results.json`: one run, its firmware, its cells.
+
+use crate::{Level, Outcome, Stage, Verdict};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Value of [`Results::schema`]: name and major version. A reader refuses another major version.
+pub const SCHEMA_ID: &str = "plugfest-results/1";
+
+/// Everything that a run found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Results {
+    /// [`SCHEMA_ID`].
+    pub schema: String,
+    /// The run.
+    pub run: RunRecord,
+    /// The firmware columns, in order.
+    pub firmware: Vec<FirmwareRecord>,
+    /// The cells, ordered by scenario, parameters and firmware.
+    pub cells: Vec<CellResult>,
+}
+
+/// How a run was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunRecord {
+    /// Name of the run's directory, for example `2026-11-22T140102Z-7f3a`.
+    pub id: String,
+    /// Start, RFC 3339, UTC.
+    pub started: String,
+    /// Host seconds from start to end.
+    pub wall_seconds: f64,
+    /// Version of plugfest.
+    pub plugfest: String,
+    /// QEMU, if any cell needed it.
+    pub qemu: Option<QemuRecord>,
+    /// Which clock the guests ran on.
+    pub clock: ClockMode,
+    /// Seed that entropy and tie-breaks were drawn from.
+    pub seed: u64,
+    /// Cells that ran at the same time.
+    pub jobs: usize,
+    /// Whether the run was ended before all cells had run.
+    pub interrupted: bool,
+}
+
+/// The QEMU that ran the guests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QemuRecord {
+    /// Version as QEMU says it, for example `10.0.2 (Debian 1:10.0.2+ds-2)`.
+    pub version: String,
+    /// SHA-256 of the program.
+    pub sha256: String,
+}
+
+/// Which clock a guest runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockMode {
+    /// The guest's clock follows executed instructions and skips idle time.
+    Virtual,
+    /// The guest's clock follows the host's.
+    Real,
+}
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accelerator {
+    /// QEMU's binary translation.
+    Tcg,
+    /// Hardware virtualisation.
+    Kvm,
+}
+
+/// One firmware column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FirmwareRecord {
+    /// Stable id, for example `ovmf-x64-sid`.
+    pub id: String,
+    /// Family, for example `edk2`.
+    pub family: String,
+    /// Architecture in UEFI's words: `x64`, `ia32`, `aa64`, …
+    pub architecture: String,
+    /// Version as its package or its user says, for example `2026.08+ds-2`.
+    pub version: String,
+    /// Where it came from: package and suite, descriptor, or path.
+    pub source: String,
+    /// Code image.
+    pub code: ImageFile,
+    /// Variable store template, if the build has one.
+    pub vars: Option<ImageFile>,
+    /// What ran it; absent if none of its cells started a guest.
+    pub accelerator: Option<Accelerator>,
+}
+
+/// A file that defines what was tested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImageFile {
+    /// File name, without directories.
+    pub file: String,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+/// What a scenario expects of a conforming client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Expected {
+    /// Any of these outcomes; empty for a row that only observes.
+    pub outcome: Vec<Outcome>,
+    /// The stage, where stated.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stage: Option<Stage>,
+    /// The cause, where stated.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<String>,
+}
+
+/// A known deviation of a build that a waiver file names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deviation {
+    /// Why it is known.
+    pub reason: String,
+    /// Where it was reported.
+    pub link: Option<String>,
+}
+
+/// One cell: a scenario with its parameters on one firmware.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellResult {
+    /// Stable and quotable, for example `http/content-type[content_type=text/html]@ovmf-x64-sid`.
+    pub id: String,
+    /// Scenario id.
+    pub scenario: String,
+    /// Scenario title.
+    pub title: String,
+    /// Requirement's specification and section.
+    pub clause: String,
+    /// SHA-256 of the scenario file.
+    pub scenario_sha256: String,
+    /// Swept settings by dotted path.
+    pub params: IndexMap<String, serde_json::Value>,
+    /// Firmware id.
+    pub firmware: String,
+    /// Requirement level.
+    pub level: Level,
+    /// What a conforming client does.
+    pub expected: Expected,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// Outcome; absent if nothing can be said of the firmware.
+    pub outcome: Option<Outcome>,
+    /// Furthest rung.
+    pub stage: Option<Stage>,
+    /// Stable cause identifier, for example `dhcp4.offer-not-http`.
+    pub cause: Option<String>,
+    /// The cause in one sentence; for an error, what failed and what to do.
+    pub detail: String,
+    /// The waiver that applied.
+    pub waiver: Option<Deviation>,
+    /// Host seconds.
+    pub wall_seconds: f64,
+    /// Guest seconds from power-on.
+    pub guest_seconds: f64,
+    /// How often the cell ran before this result; 0 if it never started.
+    pub attempts: u32,
+    /// Evidence files, relative to the run's directory.
+    pub evidence: Option<EvidencePaths>,
+}
+
+/// Paths of a cell's evidence, relative to the run's directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidencePaths {
+    /// The cell's directory.
+    pub directory: String,
+    /// Every frame.
+    pub capture: String,
+    /// The guest's console.
+    pub console: String,
+    /// Everything on one clock.
+    pub timeline: String,
+    /// The resolved scenario.
+    pub cell: String,
+    /// QEMU's command line.
+    pub command: Option<String>,
+}
+
+/// How many cells have each verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)] // the six words of `Verdict`
+pub struct Totals {
+    pub pass: usize,
+    pub fail: usize,
+    pub xfail: usize,
+    pub xpass: usize,
+    pub unsupported: usize,
+    pub error: usize,
+}
+
+impl Results {
+    /// The JSON Schema of this type.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
+    /// Counts all six verdicts.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for cell in &self.cells {
+            *match cell.verdict {
+                Verdict::Pass => &mut totals.pass,
+                Verdict::Fail => &mut totals.fail,
+                Verdict::Xfail => &mut totals.xfail,
+                Verdict::Xpass => &mut totals.xpass,
+                Verdict::Unsupported => &mut totals.unsupported,
+                Verdict::Error => &mut totals.error,
+            } += 1;
+        }
+        totals
+    }
+}

@@ -1,0 +1,1 @@
+//! Plans cells, runs them, keeps their evidence, collects the results

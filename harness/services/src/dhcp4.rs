@@ -1,0 +1,73 @@
+//! DHCPv4 server (RFC 2131, RFC 2132; HTTP boot per UEFI 2.11 §24.7).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// The `dhcp4:` block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether a DHCPv4 server is on the link at all.
+    pub enabled: bool,
+    /// Boot file URL; `null` sends none. `{server4}` and `{guest4}` are replaced by addresses.
+    pub bootfile: Option<String>,
+    /// Where the boot file is sent.
+    pub bootfile_in: BootfileIn,
+    /// Option 60 (vendor class identifier) in our answers; `null` sends none.
+    pub vendor_class: Option<String>,
+    /// Address offered; `null` offers none (`yiaddr` 0.0.0.0, as a proxy does).
+    pub address: Option<Ipv4Addr>,
+    /// Option 1 (subnet mask); `null` sends none.
+    pub netmask: Option<Ipv4Addr>,
+    /// Option 3 (router); `null` sends none.
+    pub router: Option<Ipv4Addr>,
+    /// Option 6 (domain name servers); an empty list sends none.
+    pub dns: Vec<Ipv4Addr>,
+    /// Option 51 (lease time), seconds.
+    pub lease_seconds: u32,
+    /// Guest seconds between a DISCOVER and its OFFER.
+    pub offer_delay_seconds: f64,
+    /// What a REQUEST is answered with.
+    pub request: RequestAnswer,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bootfile: Some("http://{server4}/boot.efi".into()),
+            bootfile_in: BootfileIn::Option,
+            vendor_class: Some("HTTPClient".into()),
+            address: Some(crate::address::GUEST4),
+            netmask: Some(Ipv4Addr::new(255, 255, 255, 0)),
+            router: Some(crate::address::SERVER4),
+            dns: Vec::new(),
+            lease_seconds: 3600,
+            offer_delay_seconds: 0.0,
+            request: RequestAnswer::Ack,
+        }
+    }
+}
+
+/// Where the boot file is sent (RFC 2132 §9.5, RFC 2131 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootfileIn {
+    /// Option 67.
+    Option,
+    /// The fixed `file` field of the BOOTP header, at most 127 bytes.
+    File,
+}
+
+/// What a DHCPREQUEST is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestAnswer {
+    /// DHCPACK.
+    Ack,
+    /// DHCPNAK.
+    Nak,
+    /// Nothing.
+    Silence,
+}

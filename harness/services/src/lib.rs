@@ -1,0 +1,39 @@
+//! The simulated network: sans-IO services, and the settings that a scenario varies.
+//!
+//! Every service is well-behaved by default and misbehaves only where its settings say so. Settings live beside the
+//! service that they drive; [`NetworkSettings`] is the `network:` block of a scenario.
+
+pub mod dhcp4;
+pub mod http;
+mod network;
+
+pub use network::{Network, SettingsError};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// The `network:` block of a scenario. The default is a network on which every conforming client boots.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSettings {
+    /// DHCPv4 server.
+    pub dhcp4: dhcp4::Settings,
+    /// HTTP server.
+    pub http: http::Settings,
+}
+
+/// Addresses of the simulated link, from TEST-NET-1 (RFC 5737).
+pub mod address {
+    use super::Ipv4Addr;
+    /// Our server: DHCP, router, HTTP. `{server4}` in a scenario.
+    pub const SERVER4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    /// The address that the guest is offered. `{guest4}` in a scenario.
+    pub const GUEST4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+    /// Prefix length of the link.
+    pub const PREFIX4: u8 = 24;
+    /// Our server's MAC address (locally administered).
+    pub const SERVER_MAC: [u8; 6] = [0x02, 0x00, 0x5e, 0x00, 0x02, 0x01];
+    /// The guest's MAC address.
+    pub const GUEST_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+}

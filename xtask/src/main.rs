@@ -1,0 +1,2 @@
+//! `cargo xtask`: set-up, tests and payload builds.
+fn main() {}

@@ -1,1 +1,16 @@
-//! From events to outcome, stage, cause and verdict
+//! From a cell's events to outcome, stage and cause, and from those to a verdict.
+//!
+//! The finding is drawn from the wire and the payload's proof. The console only tells *when* the firmware was done.
+
+#![forbid(unsafe_code)]
+
+mod cause;
+mod facts;
+mod finding;
+mod verdict;
+mod waiver;
+
+pub use cause::{CAUSES, Cause};
+pub use finding::{Ending, Finding, judge};
+pub use verdict::{Charge, Ruling, deliver};
+pub use waiver::{Waiver, WaiverError, Waivers};

@@ -1,0 +1,83 @@
+//! Every cause that a finding can name. Identifiers are stable: waivers, baselines and scenarios quote them.
+
+/// Why a boot did not happen.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Stable identifier, `area.words`.
+    pub id: &'static str,
+    /// What it means, in one sentence for a network engineer.
+    pub meaning: &'static str,
+}
+
+/// Declares each cause once: as a constant for the judge and as a row of [`CAUSES`] for everybody else.
+macro_rules! causes {
+    ($($name:ident = $id:literal, $meaning:literal;)+) => {
+        $(#[doc = $meaning] pub(crate) const $name: Cause = Cause { id: $id, meaning: $meaning };)+
+        /// Every cause, by area.
+        pub const CAUSES: &[Cause] = &[$($name),+];
+    };
+}
+
+causes! {
+    LINK_NO_BOOT_OPTION = "link.no-boot-option", "The firmware sent no frame and says that there is nothing to boot: it made no network boot option.";
+    LINK_NO_FRAME = "link.no-frame", "The firmware sent no frame.";
+    LINK_NO_DHCP = "link.no-dhcp", "The firmware sent frames, but never asked for an address.";
+
+    DHCP4_NO_ANSWER = "dhcp4.no-answer", "The network has no DHCPv4 server, so DISCOVER stayed without an answer.";
+    DHCP4_OFFER_NOT_HTTP = "dhcp4.offer-not-http", "The offer does not identify an HTTP boot server (option 60 does not start with HTTPClient), and was not taken.";
+    DHCP4_OFFER_WITHOUT_BOOTFILE = "dhcp4.offer-without-bootfile", "The offer names no boot file, and was not taken.";
+    DHCP4_BOOTFILE_NOT_HTTP = "dhcp4.bootfile-not-http", "The boot file of the offer is not an http or https URL, and the offer was not taken.";
+    DHCP4_OFFER_WITHOUT_ADDRESS = "dhcp4.offer-without-address", "The offer carries no address, and was not taken.";
+    DHCP4_OFFER_NOT_TAKEN = "dhcp4.offer-not-taken", "A complete HTTP boot offer was sent, but no REQUEST followed.";
+    DHCP4_NAK = "dhcp4.nak", "The REQUEST was answered with NAK, and the firmware did not start over.";
+    DHCP4_REQUEST_UNANSWERED = "dhcp4.request-unanswered", "The REQUEST stayed without an answer.";
+    DHCP4_DECLINED = "dhcp4.declined", "The firmware declined the acknowledged lease.";
+    DHCP4_LEASE_NOT_USED = "dhcp4.lease-not-used", "The lease was acknowledged, but no connection to the boot server was tried.";
+
+    TCP_PORT_CLOSED = "tcp.port-closed", "The firmware connected to a port on which nothing listens.";
+    TCP_HANDSHAKE_INCOMPLETE = "tcp.handshake-incomplete", "The TCP handshake was not completed.";
+    TCP_NO_REQUEST = "tcp.no-request", "The connection was made, but no HTTP request was sent on it.";
+    HTTP_REQUEST_MALFORMED = "http.request-malformed", "What the firmware sent is not an HTTP/1 request.";
+
+    HTTP_TARGET_NOT_FOUND = "http.target-not-found", "The firmware asked for another target than the offered URL names, and got 404.";
+    HTTP_REDIRECT_NOT_FOLLOWED = "http.redirect-not-followed", "The server redirected, and the firmware did not follow.";
+    HTTP_ERROR_STATUS = "http.error-status", "The server answered with an error status.";
+    HTTP_HEAD_REFUSED = "http.head-refused", "The server refused HEAD, and the firmware did not get the image with GET instead.";
+    HTTP_NO_ANSWER = "http.no-answer", "A request stayed without an answer.";
+    HTTP_CONNECTION_CLOSED = "http.connection-closed", "The server closed the connection after an answer, and the firmware did not open another.";
+    HTTP_LENGTH_MISSING = "http.length-missing", "The answer carries no Content-Length, and the firmware stopped.";
+    HTTP_MEDIA_TYPE_UNKNOWN = "http.media-type-unknown", "The media type selects no image handler of this firmware, and the URL's suffix did not help.";
+    HTTP_BODY_INCOMPLETE = "http.body-incomplete", "The firmware did not receive the whole image.";
+    HTTP_STOPPED_AFTER_HEAD = "http.stopped-after-head", "HEAD was answered well, but the firmware did not send GET.";
+
+    IMAGE_NOT_STARTED = "image.not-started", "The whole image was delivered, but the firmware did not start it.";
+    IMAGE_NO_PROOF = "image.no-proof", "The firmware says that it started an image, but this cell's image never announced itself.";
+    IMAGE_PROOF_FORGED = "image.proof-forged", "Something announced itself as the payload, but not with this cell's proof.";
+
+    FIRMWARE_EXCEPTION = "firmware.exception", "The firmware reports its own crash on the console.";
+    FIRMWARE_RESET = "firmware.reset", "The machine was reset or powered off during the boot.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn identifiers_are_unique_and_well_formed() {
+        let mut seen = HashSet::new();
+        for cause in CAUSES {
+            assert!(seen.insert(cause.id), "{} twice", cause.id);
+            let (area, words) = cause.id.split_once('.').expect("area.words");
+            for part in [area, words] {
+                assert!(
+                    !part.is_empty()
+                        && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                    "{}",
+                    cause.id
+                );
+            }
+            assert!(cause.meaning.ends_with('.'), "{}", cause.id);
+        }
+    }
+}

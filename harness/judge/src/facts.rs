@@ -1,0 +1,169 @@
+//! What a timeline says, condensed to what a finding needs.
+
+use record::{Dhcp4Message, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
+
+/// One request and what became of it.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    pub connection: u32,
+    pub method: &'a str,
+    pub target: &'a str,
+    pub answer: Answer<'a>,
+    pub delivered: bool,
+}
+
+/// What our server did with a request.
+#[derive(Debug)]
+pub(crate) enum Answer<'a> {
+    Pending,
+    None,
+    Response { status: u16, headers: &'a [HeaderField], image: bool },
+}
+
+/// A condensed timeline.
+#[derive(Debug, Default)]
+pub(crate) struct Facts<'a> {
+    pub guest_frames: usize,
+    pub discovers: usize,
+    pub offers: Vec<Offer<'a>>,
+    pub requests: usize,
+    pub acks: usize,
+    pub naks: usize,
+    pub declines: usize,
+    pub syns: usize,
+    pub syns_refused: usize,
+    pub established: usize,
+    pub server_closed: Vec<u32>,
+    pub malformed: bool,
+    pub exchanges: Vec<Exchange<'a>>,
+    pub genuine_proof: bool,
+    pub forged_proof: bool,
+    /// When our side last gave an answer.
+    pub last_answer: Option<GuestTime>,
+}
+
+/// What an offer said.
+#[derive(Debug)]
+pub(crate) struct Offer<'a> {
+    pub bootfile: Option<&'a str>,
+    pub vendor_class: Option<&'a str>,
+    pub has_address: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// Reads a timeline in order.
+    pub fn from_timeline(entries: &'a [Entry]) -> Self {
+        let mut facts = Self::default();
+        for entry in entries {
+            facts.take(entry.at, &entry.event);
+        }
+        facts
+    }
+
+    fn take(&mut self, at: GuestTime, event: &'a Event) {
+        match event {
+            Event::Frame { direction: record::Direction::FromGuest, .. } => self.guest_frames += 1,
+            Event::Dhcp4Received { message, .. } => match message {
+                Dhcp4Message::Discover => self.discovers += 1,
+                Dhcp4Message::Request => self.requests += 1,
+                Dhcp4Message::Decline => self.declines += 1,
+                _ => {}
+            },
+            Event::Dhcp4Sent { message, bootfile, vendor_class, address, .. } => {
+                self.last_answer = Some(at);
+                match message {
+                    Dhcp4Message::Offer => self.offers.push(Offer {
+                        bootfile: bootfile.as_deref(),
+                        vendor_class: vendor_class.as_deref(),
+                        has_address: !address.is_unspecified(),
+                    }),
+                    Dhcp4Message::Ack => self.acks += 1,
+                    Dhcp4Message::Nak => self.naks += 1,
+                    _ => {}
+                }
+            }
+            Event::TcpSyn { accepted, .. } => {
+                self.syns += 1;
+                if !accepted {
+                    self.syns_refused += 1;
+                    self.last_answer = Some(at);
+                }
+            }
+            Event::TcpEstablished { .. } => self.established += 1,
+            Event::TcpClosed { connection, how: TcpEnd::ServerFin | TcpEnd::ServerReset } => {
+                self.server_closed.push(*connection);
+                self.last_answer = Some(at);
+            }
+            Event::HttpRequest { connection, method, target, .. } => self.exchanges.push(Exchange {
+                connection: *connection,
+                method,
+                target,
+                answer: Answer::Pending,
+                delivered: false,
+            }),
+            Event::HttpMalformed { .. } => self.malformed = true,
+            Event::HttpResponse { connection, status, headers, image, .. } => {
+                self.last_answer = Some(at);
+                if let Some(exchange) = self.exchange_awaiting_answer(*connection) {
+                    exchange.answer = Answer::Response { status: *status, headers, image: *image };
+                }
+            }
+            Event::HttpUnanswered { connection, .. } => {
+                if let Some(exchange) = self.exchange_awaiting_answer(*connection) {
+                    exchange.answer = Answer::None;
+                }
+            }
+            Event::HttpDelivered { connection, .. } => {
+                self.last_answer = Some(at);
+                let mut of_connection = self.exchanges.iter_mut().filter(|e| e.connection == *connection);
+                if let Some(exchange) =
+                    of_connection.find(|e| !e.delivered && matches!(e.answer, Answer::Response { .. }))
+                {
+                    exchange.delivered = true;
+                }
+            }
+            Event::Proof { genuine: true, .. } => self.genuine_proof = true,
+            Event::Proof { genuine: false, .. } => self.forged_proof = true,
+            _ => {}
+        }
+    }
+
+    fn exchange_awaiting_answer(&mut self, connection: u32) -> Option<&mut Exchange<'a>> {
+        self.exchanges.iter_mut().find(|e| e.connection == connection && matches!(e.answer, Answer::Pending))
+    }
+
+    /// Whether a GET delivered the whole image.
+    pub fn image_delivered(&self) -> bool {
+        self.exchanges.iter().any(|e| {
+            e.method == "GET" && e.delivered && matches!(e.answer, Answer::Response { image: true, .. })
+        })
+    }
+
+    /// The furthest rung that the firmware stepped on.
+    pub fn stage(&self) -> Stage {
+        let sent = |method: &str| self.exchanges.iter().any(|e| e.method == method);
+        if self.genuine_proof {
+            Stage::Executed
+        } else if self.image_delivered() {
+            Stage::Image
+        } else if sent("GET") {
+            Stage::Get
+        } else if sent("HEAD") {
+            Stage::Head
+        } else if self.syns > 0 {
+            Stage::Connect
+        } else if self.discovers > 0 || self.requests > 0 {
+            Stage::Address
+        } else {
+            Stage::Link
+        }
+    }
+
+    /// The path and query of the URL that was offered last.
+    pub fn offered_target(&self) -> Option<&'a str> {
+        let url = self.offers.iter().rev().find_map(|offer| offer.bootfile)?;
+        let after_scheme = url.split_once("://")?.1;
+        let path = after_scheme.find(['/', '?']).map(|at| &after_scheme[at..]).unwrap_or("/");
+        path.split('#').next()
+    }
+}

@@ -1,0 +1,207 @@
+//! Outcome, stage and cause of one cell.
+
+use crate::cause::*;
+use crate::facts::{Answer, Exchange, Facts};
+use record::{Entry, GuestTime, Outcome, Stage};
+use std::time::Duration;
+
+/// An attempt that ends this soon after our last answer was ended by that answer. EDK2's shortest network timer is the
+/// 2 s of a DNS query, and a console line is stamped some 0.1 s late on the virtual clock.
+const PROMPT: Duration = Duration::from_millis(1500);
+
+/// Why the harness stopped watching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The payload's genuine proof arrived.
+    Proof,
+    /// The firmware's console says that the attempt failed.
+    AttemptFailed,
+    /// The firmware's console says that there is nothing (more) to boot.
+    NothingToBoot,
+    /// The firmware's console reports a crash.
+    Crashed,
+    /// The machine reset itself or powered off.
+    MachineReset,
+    /// Nothing happened for longer than the firmware's longest timeout.
+    Silence,
+    /// The attempt did not end within the cell's limit although the firmware kept on talking.
+    Limit,
+}
+
+/// What is found about the firmware.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Outcome.
+    pub outcome: Outcome,
+    /// Furthest rung.
+    pub stage: Stage,
+    /// Cause; `None` for a boot.
+    pub cause: Option<&'static str>,
+    /// One sentence.
+    pub detail: String,
+}
+
+/// Judges a cell from its timeline, why watching ended, when, and whether the console claimed to start an image.
+pub fn judge(timeline: &[Entry], ending: Ending, ended: GuestTime, image_started: bool) -> Finding {
+    let facts = Facts::from_timeline(timeline);
+    let stage = facts.stage();
+    let outcome = match ending {
+        _ if facts.genuine_proof => Outcome::Boots,
+        Ending::Proof | Ending::AttemptFailed | Ending::NothingToBoot => match facts.last_answer {
+            Some(answer) if ended.since(answer) < PROMPT => Outcome::Refuses,
+            _ => Outcome::GivesUp,
+        },
+        Ending::Crashed | Ending::MachineReset => Outcome::Crashes,
+        Ending::Silence | Ending::Limit => Outcome::Hangs,
+    };
+    if outcome == Outcome::Boots {
+        return Finding { outcome, stage, cause: None, detail: "The served image ran and proved it.".into() };
+    }
+    let (cause, note) = match ending {
+        Ending::Crashed => (FIRMWARE_EXCEPTION, None),
+        Ending::MachineReset => (FIRMWARE_RESET, None),
+        _ => cause(&facts, stage, ending, image_started),
+    };
+    let detail = match note {
+        Some(note) => format!("{} ({note})", cause.meaning),
+        None => cause.meaning.to_owned(),
+    };
+    Finding { outcome, stage, cause: Some(cause.id), detail }
+}
+
+/// The cause, and a particular of this cell that makes it concrete.
+fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -> (Cause, Option<String>) {
+    if facts.forged_proof {
+        return (IMAGE_PROOF_FORGED, None);
+    }
+    if image_started {
+        return (if ending == Ending::AttemptFailed { IMAGE_NOT_STARTED } else { IMAGE_NO_PROOF }, None);
+    }
+    match stage {
+        Stage::Link if facts.guest_frames > 0 => (LINK_NO_DHCP, None),
+        Stage::Link if ending == Ending::NothingToBoot => (LINK_NO_BOOT_OPTION, None),
+        Stage::Link => (LINK_NO_FRAME, None),
+        Stage::Address | Stage::Name => address_cause(facts),
+        Stage::Connect | Stage::Tls => connect_cause(facts),
+        Stage::Head | Stage::Get | Stage::Image | Stage::Executed => http_cause(facts, stage),
+    }
+}
+
+fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
+    if facts.declines > 0 {
+        return (DHCP4_DECLINED, None);
+    }
+    if facts.acks > 0 {
+        return (DHCP4_LEASE_NOT_USED, None);
+    }
+    if facts.naks > 0 {
+        return (DHCP4_NAK, None);
+    }
+    if facts.requests > 0 {
+        return (DHCP4_REQUEST_UNANSWERED, None);
+    }
+    let Some(offer) = facts.offers.last() else { return (DHCP4_NO_ANSWER, None) };
+    if !offer.vendor_class.is_some_and(|class| class.starts_with("HTTPClient")) {
+        let class =
+            offer.vendor_class.map_or("no option 60".into(), |class| format!("option 60 is {class:?}"));
+        return (DHCP4_OFFER_NOT_HTTP, Some(class));
+    }
+    match offer.bootfile {
+        None => (DHCP4_OFFER_WITHOUT_BOOTFILE, None),
+        Some(url) if !is_http_url(url) => (DHCP4_BOOTFILE_NOT_HTTP, Some(format!("{url:?}"))),
+        Some(_) if !offer.has_address => (DHCP4_OFFER_WITHOUT_ADDRESS, None),
+        Some(_) => (DHCP4_OFFER_NOT_TAKEN, None),
+    }
+}
+
+fn is_http_url(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+    })
+}
+
+fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
+    if facts.malformed {
+        (HTTP_REQUEST_MALFORMED, None)
+    } else if facts.established > 0 {
+        (TCP_NO_REQUEST, None)
+    } else if facts.syns_refused > 0 {
+        (TCP_PORT_CLOSED, None)
+    } else {
+        (TCP_HANDSHAKE_INCOMPLETE, None)
+    }
+}
+
+/// The first property of the answers, in the order in which a client meets them, that explains why it stopped.
+fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
+    let Some(last) = facts.exchanges.last() else { return (TCP_NO_REQUEST, None) };
+    let answered = |method: &str| {
+        facts
+            .exchanges
+            .iter()
+            .rev()
+            .find(|e| e.method == method && matches!(e.answer, Answer::Response { .. }))
+    };
+    let get = answered("GET");
+    let (status, headers) = match get.or_else(|| answered("HEAD")).map(|e| &e.answer) {
+        Some(Answer::Response { status, headers, .. }) => (*status, *headers),
+        _ if facts.malformed => return (HTTP_REQUEST_MALFORMED, None),
+        _ => return (HTTP_NO_ANSWER, Some(last.method.to_owned())),
+    };
+    let header = |name: &str| {
+        headers.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.as_str())
+    };
+    if (300..400).contains(&status) {
+        let location = header("location").map_or(String::new(), |to| format!(" to {to:?}"));
+        return (HTTP_REDIRECT_NOT_FOLLOWED, Some(format!("{status}{location}")));
+    }
+    if status == 404 && facts.offered_target().is_some_and(|offered| offered != last.target) {
+        return (HTTP_TARGET_NOT_FOUND, Some(format!("{:?}", last.target)));
+    }
+    if get.is_none() && matches!(status, 400..=499 | 501) {
+        return (HTTP_HEAD_REFUSED, Some(status.to_string()));
+    }
+    if status >= 400 || status < 200 {
+        return (HTTP_ERROR_STATUS, Some(status.to_string()));
+    }
+    if facts.malformed {
+        return (HTTP_REQUEST_MALFORMED, None);
+    }
+    if let Some(refused) = head_refusal(facts)
+        && !facts.image_delivered()
+    {
+        return (HTTP_HEAD_REFUSED, Some(refused));
+    }
+    if matches!(last.answer, Answer::Pending | Answer::None) {
+        return (HTTP_NO_ANSWER, Some(last.method.to_owned()));
+    }
+    if !media_type_is_known(header("content-type")) {
+        let media_type =
+            header("content-type").map_or("no Content-Type".into(), |value| format!("{value:?}"));
+        return (HTTP_MEDIA_TYPE_UNKNOWN, Some(media_type));
+    }
+    if header("content-length").is_none() {
+        return (HTTP_LENGTH_MISSING, header("transfer-encoding").map(str::to_owned));
+    }
+    match stage {
+        Stage::Image => (IMAGE_NOT_STARTED, None),
+        _ if facts.server_closed.contains(&last.connection) => (HTTP_CONNECTION_CLOSED, None),
+        Stage::Get => (HTTP_BODY_INCOMPLETE, None),
+        _ => (HTTP_STOPPED_AFTER_HEAD, None),
+    }
+}
+
+/// How our server refused HEAD, if it did.
+fn head_refusal(facts: &Facts<'_>) -> Option<String> {
+    facts.exchanges.iter().find(|e| e.method == "HEAD").and_then(|head: &Exchange<'_>| match head.answer {
+        Answer::Response { status, .. } if status >= 400 => Some(status.to_string()),
+        Answer::None => Some("no answer".into()),
+        _ => None,
+    })
+}
+
+/// Whether the value, as it is, names an image handler of UEFI (UEFI 2.11 §24.7.7).
+fn media_type_is_known(value: Option<&str>) -> bool {
+    const KNOWN: [&str; 3] = ["application/efi", "application/vnd.efi-iso", "application/vnd.efi-img"];
+    value.is_some_and(|value| KNOWN.iter().any(|known| value.eq_ignore_ascii_case(known)))
+}

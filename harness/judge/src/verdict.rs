@@ -1,0 +1,120 @@
+//! A finding against its expectation.
+
+use crate::{Finding, Waivers};
+use record::{Deviation, Expected, Level, Verdict};
+
+/// A verdict and the waiver that shaped it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Verdict.
+    pub verdict: Verdict,
+    /// The waiver that applied: it excuses an `xfail`, and is stale for an `xpass`.
+    pub waiver: Option<Deviation>,
+}
+
+/// What the cell is tried for.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge<'a> {
+    /// Cell id, `scenario[point]@firmware`.
+    pub cell: &'a str,
+    /// Requirement level.
+    pub level: Level,
+    /// What a conforming client does.
+    pub expected: &'a Expected,
+    /// Whether the build is declared to lack something that the scenario needs. The cell ran all the same: a
+    /// declaration that the wire refutes is a failure.
+    pub declared_unsupported: bool,
+}
+
+/// Delivers the verdict on a finding.
+pub fn deliver(charge: Charge<'_>, finding: &Finding, waivers: &Waivers) -> Ruling {
+    let as_expected = charge.level == Level::Observe || matches_expectation(charge.expected, finding);
+    if charge.declared_unsupported {
+        let verdict = if as_expected { Verdict::Fail } else { Verdict::Unsupported };
+        return Ruling { verdict, waiver: None };
+    }
+    // A waiver for another cause does not excuse this failure, but a pass shows every waiver of the cell to be stale.
+    let cause = if as_expected { None } else { finding.cause };
+    let waiver = waivers.find(charge.cell, cause);
+    let verdict = match (as_expected, &waiver) {
+        (true, None) => Verdict::Pass,
+        (true, Some(_)) => Verdict::Xpass,
+        (false, Some(_)) => Verdict::Xfail,
+        (false, None) => Verdict::Fail,
+    };
+    Ruling { verdict, waiver }
+}
+
+fn matches_expectation(expected: &Expected, finding: &Finding) -> bool {
+    (expected.outcome.is_empty() || expected.outcome.contains(&finding.outcome))
+        && expected.stage.is_none_or(|stage| stage == finding.stage)
+        && expected.cause.as_deref().is_none_or(|cause| Some(cause) == finding.cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::{Outcome, Stage};
+
+    const CELL: &str = "http/x[a=1]@fw";
+
+    fn finding(outcome: Outcome, stage: Stage, cause: Option<&'static str>) -> Finding {
+        Finding { outcome, stage, cause, detail: String::new() }
+    }
+
+    fn rule(
+        level: Level,
+        expected: &Expected,
+        finding: &Finding,
+        waivers: &str,
+        unsupported: bool,
+    ) -> Verdict {
+        let waivers = Waivers::parse("w.yaml", waivers).expect("well-formed waivers");
+        let charge = Charge { cell: CELL, level, expected, declared_unsupported: unsupported };
+        deliver(charge, finding, &waivers).verdict
+    }
+
+    const NONE: &str = "firmware: fw\nwaivers: []\n";
+    const WAIVED: &str =
+        "firmware: fw\nwaivers:\n  - cells: 'http/*'\n    cause: http.error-status\n    reason: known\n";
+
+    #[test]
+    fn every_verdict_but_error_follows_from_finding_and_waiver() {
+        let boots = Expected { outcome: vec![Outcome::Boots], stage: None, cause: None };
+        let booted = finding(Outcome::Boots, Stage::Executed, None);
+        let refused = finding(Outcome::Refuses, Stage::Get, Some("http.error-status"));
+        let other = finding(Outcome::Refuses, Stage::Get, Some("http.no-answer"));
+        for (finding, waivers, unsupported, verdict) in [
+            (&booted, NONE, false, Verdict::Pass),
+            (&refused, NONE, false, Verdict::Fail),
+            (&refused, WAIVED, false, Verdict::Xfail),
+            (&other, WAIVED, false, Verdict::Fail),
+            (&booted, WAIVED, false, Verdict::Xpass),
+            (&refused, NONE, true, Verdict::Unsupported),
+            (&booted, NONE, true, Verdict::Fail),
+        ] {
+            assert_eq!(
+                rule(Level::Must, &boots, finding, waivers, unsupported),
+                verdict,
+                "{finding:?} {waivers}"
+            );
+        }
+        assert_eq!(rule(Level::Observe, &boots, &refused, NONE, false), Verdict::Pass, "observe cannot fail");
+    }
+
+    #[test]
+    fn stage_and_cause_count_where_stated() {
+        let refused = finding(Outcome::Refuses, Stage::Get, Some("http.error-status"));
+        let mut expected = Expected {
+            outcome: vec![Outcome::GivesUp, Outcome::Refuses],
+            stage: Some(Stage::Get),
+            cause: Some("http.error-status".into()),
+        };
+        assert_eq!(rule(Level::Must, &expected, &refused, NONE, false), Verdict::Pass);
+        expected.stage = Some(Stage::Head);
+        assert_eq!(rule(Level::Must, &expected, &refused, NONE, false), Verdict::Fail);
+        expected.stage = None;
+        expected.cause = Some("http.no-answer".into());
+        assert_eq!(rule(Level::Must, &expected, &refused, NONE, false), Verdict::Fail);
+    }
+}

@@ -8,7 +8,7 @@ mod results;
 mod time;
 
 pub use event::{Dhcp4Message, Direction, Entry, Event, HeaderField, Ipv4Endpoint, LoadedFrom, TcpEnd};
-pub use outcome::{Level, Outcome, Stage, Verdict};
+pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
 pub use results::{
     Accelerator, CellResult, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord, ImageFile,
     QemuRecord, Results, RunRecord, SCHEMA_ID, Totals,

@@ -98,6 +98,16 @@ words! {
     }
 }
 
+words! {
+    /// What a scenario may need of a firmware.
+    Capability {
+        /// HTTP boot.
+        Http = "http",
+        /// HTTPS boot.
+        Https = "https",
+    }
+}
+
 impl Verdict {
     /// Whether this verdict makes the run end with exit code 1.
     pub const fn is_deviation(self) -> bool {

@@ -40,6 +40,8 @@ pub struct RunRecord {
     pub seed: u64,
     /// Cells that ran at the same time.
     pub jobs: usize,
+    /// Cells that were to be run; fewer have results if the run was interrupted.
+    pub planned: usize,
     /// Whether the run was ended before all cells had run.
     pub interrupted: bool,
 }

@@ -1,0 +1,137 @@
+//! `capture.pcapng`: every frame, in guest time. The only place that knows the pcapng crate.
+//!
+//! The file is one section: SHB (cell and firmware as comments, plugfest as application), one IDB (the guest's network
+//! card, microseconds), then one EPB per frame. Nothing but [`head`] writes before the first packet, so blocks that have
+//! to stand between the IDB and the packets can be added there when the file is finished.
+
+use crate::{CellMeta, EvidenceError};
+use pcap_file::pcapng::PcapNgWriter;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
+};
+use pcap_file::pcapng::blocks::opt_common::CommonOption;
+use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::{DataLink, Endianness};
+use record::{Direction, GuestTime};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Longest frame that is kept whole; a longer one is cut, and its true length kept.
+const SNAPLEN: usize = 65_536;
+/// A comment longer than this is cut: an option's length field has 16 bits.
+const COMMENT_MAX: usize = 4096;
+/// Bytes collected before they are written while bulk data passes.
+const BATCH: usize = 64 * 1024;
+
+/// A capture being written.
+///
+/// Blocks are encoded in memory and only whole blocks go to the file, so that the file can be read to its end
+/// whenever the process stops.
+pub(crate) struct Capture {
+    encoder: PcapNgWriter<Vec<u8>>,
+    file: File,
+    path: PathBuf,
+    rtc_base: Duration,
+    packets: u64,
+    bytes: u64,
+}
+
+impl Capture {
+    /// Starts the file with its head.
+    pub(crate) fn create(path: &Path, meta: &CellMeta) -> Result<Self, EvidenceError> {
+        let file = File::create(path).map_err(|reason| EvidenceError::write(path, reason))?;
+        let encoder = head(meta).map_err(|reason| EvidenceError::encode(path, &reason))?;
+        let rtc_base = Duration::from_secs(meta.rtc_base_unix);
+        let mut capture = Self { encoder, file, path: path.into(), rtc_base, packets: 0, bytes: 0 };
+        capture.flush()?;
+        Ok(capture)
+    }
+
+    /// Adds a frame and returns its packet number, from 1.
+    pub(crate) fn frame(
+        &mut self,
+        at: GuestTime,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Result<u64, EvidenceError> {
+        // Directions are those of the guest's card: epb_flags bits 0 and 1 are 1 for inbound, 2 for outbound.
+        let flags = match direction {
+            Direction::ToGuest => 1,
+            Direction::FromGuest => 2,
+        };
+        let block = EnhancedPacketBlock {
+            interface_id: 0,
+            timestamp: self.rtc_base + at.since(GuestTime::ZERO),
+            original_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            data: Cow::Borrowed(&bytes[..bytes.len().min(SNAPLEN)]),
+            options: vec![EnhancedPacketOption::Flags(flags)],
+        };
+        let written = self
+            .encoder
+            .write_pcapng_block(block)
+            .map_err(|reason| EvidenceError::encode(&self.path, &reason))?;
+        self.packets += 1;
+        self.bytes += written as u64;
+        if self.encoder.get_ref().len() >= BATCH {
+            self.flush()?;
+        }
+        Ok(self.packets)
+    }
+
+    /// Frames so far.
+    pub(crate) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Bytes of packet blocks so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Hands everything so far to the file system.
+    pub(crate) fn flush(&mut self) -> Result<(), EvidenceError> {
+        let pending = self.encoder.get_mut();
+        if !pending.is_empty() {
+            self.file.write_all(pending).map_err(|reason| EvidenceError::write(&self.path, reason))?;
+            pending.clear();
+        }
+        Ok(())
+    }
+}
+
+/// SHB and IDB.
+fn head(meta: &CellMeta) -> Result<PcapNgWriter<Vec<u8>>, pcap_file::pcapng::PcapNgWriteError> {
+    let comment = |name: &str, text: &str| {
+        let text: String = format!("{name}: {text}").chars().take(COMMENT_MAX / 4).collect();
+        SectionHeaderOption::Common(CommonOption::Comment(Cow::Owned(text)))
+    };
+    let section = SectionHeaderBlock {
+        // One byte order everywhere, so that captures of equal cells are equal files.
+        endianness: Endianness::Little,
+        options: vec![
+            comment("cell", &meta.cell),
+            comment("firmware", &meta.firmware),
+            comment("title", &meta.title),
+            SectionHeaderOption::UserApplication(concat!("plugfest ", env!("CARGO_PKG_VERSION")).into()),
+        ],
+        ..SectionHeaderBlock::default()
+    };
+    let interface = InterfaceDescriptionBlock {
+        linktype: DataLink::ETHERNET,
+        snaplen: SNAPLEN as u32,
+        options: vec![
+            InterfaceDescriptionOption::IfName("guest".into()),
+            InterfaceDescriptionOption::IfDescription(
+                "the guest's network card; timestamps are the guest's clock".into(),
+            ),
+            InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::MICRO),
+        ],
+    };
+    let mut encoder = PcapNgWriter::with_section_header(Vec::new(), section)?;
+    encoder.write_pcapng_block(interface)?;
+    Ok(encoder)
+}

@@ -1,8 +1,14 @@
 //! DHCPv4 server (RFC 2131, RFC 2132; HTTP boot per UEFI 2.11 §24.7).
 
+mod message;
+mod server;
+
+pub(crate) use server::{SERVER_PORT, Server};
+
+use crate::SettingsError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 /// The `dhcp4:` block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,4 +76,46 @@ pub enum RequestAnswer {
     Nak,
     /// Nothing.
     Silence,
+}
+
+/// Bytes that an option's value may have (RFC 2132 §2; long options of RFC 3396 are not sent).
+const OPTION_LIMIT: usize = 255;
+/// Bytes that fit the `file` field with its terminating NUL (RFC 2131 §2).
+const FILE_LIMIT: usize = 127;
+/// A day: longer than any guest runs.
+const DELAY_LIMIT: f64 = 86_400.0;
+
+impl Settings {
+    /// Checks what the types cannot; `bootfile` has its placeholders replaced.
+    pub(crate) fn check(&self, bootfile: Option<&str>) -> Result<(), SettingsError> {
+        let length = bootfile.map_or(0, str::len);
+        let (limit, place) = match self.bootfile_in {
+            BootfileIn::Option => (OPTION_LIMIT, "option 67"),
+            BootfileIn::File => (FILE_LIMIT, "the file field"),
+        };
+        if length > limit {
+            let problem = format!("{length} bytes; {place} takes at most {limit}");
+            return Err(SettingsError::new("network.dhcp4.bootfile", problem));
+        }
+        if let Some(length) =
+            self.vendor_class.as_deref().map(str::len).filter(|length| *length > OPTION_LIMIT)
+        {
+            let problem = format!("{length} bytes; option 60 takes at most {OPTION_LIMIT}");
+            return Err(SettingsError::new("network.dhcp4.vendor_class", problem));
+        }
+        if self.dns.len() > OPTION_LIMIT / 4 {
+            let problem = format!("{} servers; option 6 takes at most {}", self.dns.len(), OPTION_LIMIT / 4);
+            return Err(SettingsError::new("network.dhcp4.dns", problem));
+        }
+        if !(0.0..=DELAY_LIMIT).contains(&self.offer_delay_seconds) {
+            let problem = format!("{} is not between 0 and {DELAY_LIMIT} seconds", self.offer_delay_seconds);
+            return Err(SettingsError::new("network.dhcp4.offer_delay_seconds", problem));
+        }
+        Ok(())
+    }
+
+    /// The offer delay of checked settings.
+    pub(crate) fn offer_delay(&self) -> Duration {
+        Duration::from_secs_f64(self.offer_delay_seconds.clamp(0.0, DELAY_LIMIT))
+    }
 }

@@ -1,5 +1,14 @@
 //! HTTP/1.x server (RFC 9110, RFC 9112).
 
+mod request;
+mod response;
+mod session;
+mod site;
+
+pub(crate) use session::Session;
+pub(crate) use site::Site;
+
+use crate::SettingsError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,4 +110,40 @@ pub struct Header {
     pub name: String,
     /// Field value.
     pub value: String,
+}
+
+impl Settings {
+    /// Checks what the types cannot; `location` has its placeholders replaced.
+    pub(crate) fn check(&self, location: Option<&str>) -> Result<(), SettingsError> {
+        if self.port == 0 {
+            return Err(SettingsError::new("network.http.port", "0 is not a port; expected 1 to 65535"));
+        }
+        let head_status = match self.head {
+            HeadAnswer::Status(status) => Some(("network.http.head.status", status)),
+            _ => None,
+        };
+        for (path, status) in head_status.into_iter().chain([("network.http.status", self.status)]) {
+            if !(100..600).contains(&status) {
+                let problem = format!("{status} is not a status code; expected 100 to 599 (RFC 9110 §15)");
+                return Err(SettingsError::new(path, problem));
+            }
+        }
+        let mut texts = vec![("network.http.content_type".to_owned(), self.content_type.as_deref())];
+        texts.push(("network.http.location".to_owned(), location));
+        for (index, Header { name, value }) in self.headers.iter().enumerate() {
+            if name.is_empty() || name.contains(':') {
+                let problem = format!("{name:?} is empty or has a colon, so it cannot be sent as a name");
+                return Err(SettingsError::new(format!("network.http.headers[{index}].name"), problem));
+            }
+            texts.push((format!("network.http.headers[{index}].name"), Some(name)));
+            texts.push((format!("network.http.headers[{index}].value"), Some(value)));
+        }
+        for (path, text) in texts {
+            if text.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
+                let problem = "CR, LF or NUL would end the header field (RFC 9110 §5.5)";
+                return Err(SettingsError::new(path, problem));
+            }
+        }
+        Ok(())
+    }
 }

@@ -3,9 +3,15 @@
 //! Every service is well-behaved by default and misbehaves only where its settings say so. Settings live beside the
 //! service that they drive; [`NetworkSettings`] is the `network:` block of a scenario.
 
+#![forbid(unsafe_code)]
+
 pub mod dhcp4;
+mod frame;
 pub mod http;
 mod network;
+mod tcp;
+mod template;
+mod url;
 
 pub use network::{Network, SettingsError};
 
@@ -30,6 +36,8 @@ pub mod address {
     pub const SERVER4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
     /// The address that the guest is offered. `{guest4}` in a scenario.
     pub const GUEST4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+    /// Directed broadcast address of the link.
+    pub const BROADCAST4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 255);
     /// Prefix length of the link.
     pub const PREFIX4: u8 = 24;
     /// Our server's MAC address (locally administered).

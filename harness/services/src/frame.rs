@@ -1,0 +1,91 @@
+//! Ethernet frames with IPv4 inside (RFC 894, RFC 791, RFC 768, RFC 9293): reading hostile ones, writing ours.
+
+use crate::address;
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use record::Ipv4Endpoint;
+use std::net::Ipv4Addr;
+
+/// Ethernet broadcast address.
+pub(crate) const BROADCAST_MAC: [u8; 6] = [0xff; 6];
+
+/// Whether our NIC takes the frame at all: whole header, sent to us or to everybody.
+pub(crate) fn is_for_us(frame: &[u8]) -> bool {
+    frame.len() >= 14 && (frame[..6] == address::SERVER_MAC || frame[..6] == BROADCAST_MAC)
+}
+
+/// EtherType, without looking behind tags. The frame has a whole header.
+pub(crate) fn ether_type(frame: &[u8]) -> u16 {
+    u16::from_be_bytes([frame[12], frame[13]])
+}
+
+/// A UDP datagram that is not a fragment.
+#[derive(Debug)]
+pub(crate) struct Datagram<'a> {
+    pub(crate) to: Ipv4Endpoint,
+    pub(crate) payload: &'a [u8],
+    /// Whether the IPv4 and UDP checksums are right; UDP's may be absent (RFC 768).
+    pub(crate) intact: bool,
+}
+
+/// Reads the UDP datagram in an IPv4 frame.
+pub(crate) fn datagram(frame: &[u8]) -> Option<Datagram<'_>> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) = (&packet.net, &packet.transport) else {
+        return None;
+    };
+    let header = ip.header().to_header();
+    let checksum = udp.checksum();
+    let udp_intact = checksum == 0
+        || udp
+            .to_header()
+            .calc_checksum_ipv4_raw(header.source, header.destination, udp.payload())
+            .is_ok_and(|expected| expected == checksum);
+    Some(Datagram {
+        to: Ipv4Endpoint { address: ip.header().destination_addr(), port: udp.destination_port() },
+        payload: udp.payload(),
+        intact: udp_intact && header.calc_header_checksum() == header.header_checksum,
+    })
+}
+
+/// The head of a TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) from: Ipv4Endpoint,
+    pub(crate) to: Ipv4Endpoint,
+    pub(crate) sequence: u32,
+    /// The acknowledgment number, where the ACK flag makes it significant (RFC 9293 §3.1).
+    pub(crate) acknowledgment: Option<u32>,
+    pub(crate) syn: bool,
+    pub(crate) fin: bool,
+    pub(crate) rst: bool,
+}
+
+/// Reads the TCP header in an IPv4 frame; checksums are left to the TCP stack.
+pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) = (&packet.net, &packet.transport) else {
+        return None;
+    };
+    Some(Segment {
+        from: Ipv4Endpoint { address: ip.header().source_addr(), port: tcp.source_port() },
+        to: Ipv4Endpoint { address: ip.header().destination_addr(), port: tcp.destination_port() },
+        sequence: tcp.sequence_number(),
+        acknowledgment: tcp.ack().then(|| tcp.acknowledgment_number()),
+        syn: tcp.syn(),
+        fin: tcp.fin(),
+        rst: tcp.rst(),
+    })
+}
+
+/// Builds a frame with a UDP datagram from `port` of our server.
+pub(crate) fn from_server(port: u16, to_mac: [u8; 6], to: Ipv4Endpoint, payload: &[u8]) -> Vec<u8> {
+    const HOPS: u8 = 64; // RFC 1122 §3.2.1.7, the value of RFC 1700
+    let builder = PacketBuilder::ethernet2(address::SERVER_MAC, to_mac)
+        .ipv4(address::SERVER4.octets(), Ipv4Addr::octets(&to.address), HOPS)
+        .udp(port, to.port);
+    let mut frame = Vec::with_capacity(builder.size(payload.len()));
+    builder
+        .write(&mut frame, payload)
+        .expect("invariant: our datagrams fit a frame, and a Vec takes every byte");
+    frame
+}

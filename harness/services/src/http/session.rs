@@ -1,0 +1,191 @@
+//! One connection: requests in, responses out, in order (RFC 9112 §9).
+
+use super::request::{HEAD_LIMIT, Parsed, parse};
+use super::response::{Piece, Response, fill};
+use super::site::{Answer, Site};
+use record::Event;
+use std::{collections::VecDeque, sync::Arc};
+
+/// The HTTP server's side of one TCP connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    site: Arc<Site>,
+    connection: u32,
+    input: Vec<u8>,
+    /// The response that is being sent.
+    outgoing: VecDeque<Piece>,
+    sending: Option<Receipt>,
+    /// Bytes handed to TCP since the connection began.
+    handed_over: u64,
+    /// Responses that the guest has not acknowledged wholly.
+    unacknowledged: VecDeque<Receipt>,
+    stage: Stage,
+    /// Whether the guest has said that it sends no more.
+    input_ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// A request is left unanswered, and responses have to come in order (RFC 9112 §9.3.2).
+    Stuck,
+    /// The connection ends when everything is sent.
+    Ending,
+}
+
+#[derive(Debug)]
+struct Receipt {
+    method: String,
+    image: bool,
+    /// Position in the stream of the response's end.
+    end: u64,
+}
+
+impl Session {
+    /// The session of connection number `connection`.
+    pub(crate) fn new(site: Arc<Site>, connection: u32) -> Self {
+        Self {
+            site,
+            connection,
+            input: Vec::new(),
+            outgoing: VecDeque::new(),
+            sending: None,
+            handed_over: 0,
+            unacknowledged: VecDeque::new(),
+            stage: Stage::Open,
+            input_ended: false,
+        }
+    }
+
+    /// Number of the connection.
+    pub(crate) fn connection(&self) -> u32 {
+        self.connection
+    }
+
+    /// Whether more input can be taken; until then it waits in TCP's window.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.stage != Stage::Open || self.input.len() < HEAD_LIMIT
+    }
+
+    /// Takes bytes from the guest.
+    pub(crate) fn receive(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
+        if self.stage != Stage::Ending {
+            self.input.extend_from_slice(bytes);
+            self.serve(events);
+        }
+    }
+
+    /// Takes note that the guest sends no more. What it has asked for it still gets.
+    pub(crate) fn end_of_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    /// Hands over the next bytes for the guest; 0 if there is none now.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let count = fill(&mut self.outgoing, &mut buffer[filled..]);
+            filled += count;
+            self.handed_over += count as u64;
+            if self.outgoing.is_empty() {
+                if let Some(mut receipt) = self.sending.take() {
+                    receipt.end = self.handed_over;
+                    self.unacknowledged.push_back(receipt);
+                }
+                self.serve(events);
+            }
+            if self.outgoing.is_empty() {
+                break;
+            }
+        }
+        filled
+    }
+
+    /// Takes note that the guest has acknowledged `total` bytes since the connection began.
+    pub(crate) fn acknowledged(&mut self, total: u64, events: &mut Vec<Event>) {
+        while self.unacknowledged.front().is_some_and(|receipt| receipt.end <= total) {
+            if let Some(Receipt { method, image, .. }) = self.unacknowledged.pop_front() {
+                events.push(Event::HttpDelivered { connection: self.connection, method, image });
+            }
+        }
+    }
+
+    /// Bytes handed over since the connection began.
+    pub(crate) fn handed_over(&self) -> u64 {
+        self.handed_over
+    }
+
+    /// Whether everything is handed over and our side of the connection is to be closed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.outgoing.is_empty() && (self.stage == Stage::Ending || self.input_ended)
+    }
+
+    /// Answers the requests that have arrived, one at a time.
+    fn serve(&mut self, events: &mut Vec<Event>) {
+        while self.stage != Stage::Ending && self.outgoing.is_empty() {
+            match parse(&self.input) {
+                Parsed::Partial => return,
+                Parsed::Malformed(status, why) => {
+                    events.push(Event::HttpMalformed { connection: self.connection, why });
+                    if self.stage == Stage::Stuck {
+                        self.stage = Stage::Ending;
+                        return;
+                    }
+                    let refusal = self.site.refuse(status);
+                    self.respond(String::new(), refusal, events);
+                }
+                Parsed::Request(request, length) => {
+                    self.input.drain(..length);
+                    events.push(Event::HttpRequest {
+                        connection: self.connection,
+                        method: request.method.clone(),
+                        target: request.target.clone(),
+                        version: format!("HTTP/1.{}", request.minor),
+                        headers: request.headers.clone(),
+                    });
+                    let answer =
+                        if self.stage == Stage::Stuck { None } else { Some(self.site.answer(&request)) };
+                    let why = match answer {
+                        Some(Answer::Respond(response)) => {
+                            self.respond(request.method, response, events);
+                            continue;
+                        }
+                        Some(Answer::Close) => {
+                            self.stage = Stage::Ending;
+                            "the connection is closed instead, as the scenario says"
+                        }
+                        Some(Answer::Silence) => {
+                            self.stage = Stage::Stuck;
+                            "nothing is sent, as the scenario says"
+                        }
+                        None => "an earlier request on this connection is still unanswered",
+                    };
+                    let method = request.method;
+                    events.push(Event::HttpUnanswered {
+                        connection: self.connection,
+                        method,
+                        why: why.into(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn respond(&mut self, method: String, response: Response, events: &mut Vec<Event>) {
+        let image = response.body.is_image();
+        events.push(Event::HttpResponse {
+            connection: self.connection,
+            method: method.clone(),
+            status: response.status,
+            headers: response.headers.clone(),
+            body: response.body.len() as u64,
+            image,
+        });
+        if response.close {
+            self.stage = Stage::Ending;
+            self.input = Vec::new();
+        }
+        self.sending = Some(Receipt { method, image, end: 0 });
+        self.outgoing = response.into_pieces();
+    }
+}

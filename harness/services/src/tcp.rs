@@ -1,0 +1,229 @@
+//! TCP, ICMP echo and ARP of our server (RFC 9293, RFC 792, RFC 826), by smoltcp, and the HTTP sessions on it.
+//!
+//! There is no backlog: a socket is made to listen for each SYN to the served port before the stack sees it. Every
+//! other port answers with RST (RFC 9293 §3.10.7.1), and so does the served one beyond [`CONNECTIONS`]. Packets for
+//! other hosts vanish, as behind a router whose upstream is down.
+
+mod connection;
+mod device;
+
+use crate::{
+    address, frame,
+    frame::Segment,
+    http::{Session, Site},
+};
+use connection::Connection;
+use device::Device;
+use record::{Event, Ipv4Endpoint};
+use smoltcp::{
+    iface::{Config, Interface, SocketSet},
+    socket::tcp,
+    time::Instant,
+    wire::{EthernetAddress, IpCidr, Ipv4Cidr},
+};
+use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc};
+use wire::{GuestTime, Outbox};
+
+/// Connections at the same time.
+const CONNECTIONS: usize = 64;
+/// Bytes that may be in flight to the guest. Smaller buffers were measured to slow EDK2 down, larger ones not to help.
+const SEND_BUFFER: usize = 256 * 1024;
+/// Bytes that the guest may send ahead; requests are small.
+const RECEIVE_BUFFER: usize = 64 * 1024;
+/// SYNs to other hosts that are remembered, so that a retransmission is not taken for another connection.
+const REMEMBERED: usize = 64;
+/// The furthest time that smoltcp is shown, so that its timers cannot overflow: 146 000 years.
+const LAST: u64 = 1 << 62;
+
+/// The TCP/IP stack of our server.
+pub(crate) struct Stack {
+    interface: Interface,
+    device: Device,
+    sockets: SocketSet<'static>,
+    connections: Vec<Connection>,
+    /// Number of the latest connection.
+    latest: u32,
+    /// From, to and sequence number of SYNs to hosts that are not there.
+    astray: VecDeque<(Ipv4Endpoint, Ipv4Endpoint, u32)>,
+    port: u16,
+    site: Arc<Site>,
+    wake: Option<GuestTime>,
+}
+
+impl Stack {
+    /// A stack that serves `site` on `port` to a guest whose address will be `guest`.
+    pub(crate) fn new(port: u16, guest: Ipv4Addr, site: Arc<Site>) -> Self {
+        let mut device = Device::default();
+        let mut config = Config::new(EthernetAddress(address::SERVER_MAC).into());
+        // A fixed seed: initial sequence numbers are the same in every run, and no guest can tell.
+        config.random_seed = 0x706c_7567;
+        let mut interface = Interface::new(config, &mut device, Instant::ZERO);
+        // The leased address is on our link, even where a scenario takes it from elsewhere.
+        let common = (address::SERVER4.to_bits() ^ guest.to_bits()).leading_zeros();
+        let prefix = u8::try_from(common).map_or(address::PREFIX4, |common| common.min(address::PREFIX4));
+        interface.update_ip_addrs(|addresses| {
+            addresses
+                .push(IpCidr::Ipv4(Ipv4Cidr::new(address::SERVER4, prefix)))
+                .expect("invariant: an interface has room for one address");
+        });
+        Self {
+            interface,
+            device,
+            sockets: SocketSet::new(Vec::new()),
+            connections: Vec::new(),
+            latest: 0,
+            astray: VecDeque::new(),
+            port,
+            site,
+            wake: None,
+        }
+    }
+
+    /// Takes an IPv4 or ARP frame from the guest.
+    pub(crate) fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
+        let segment = frame::segment(bytes);
+        let opening = segment.filter(|s| s.syn && s.acknowledgment.is_none() && !s.rst);
+        let listening = opening.is_some_and(|syn| self.listen(&syn));
+        self.device.incoming = Some(bytes.to_vec());
+        self.run(now);
+        if let Some(syn) = opening {
+            self.note_opening(&syn, listening, out);
+        }
+        if let Some(segment) = segment {
+            self.note_ending(&segment, out);
+        }
+        self.settle(now, out);
+    }
+
+    /// Lets timers that are due fire.
+    pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
+        self.run(now);
+        self.settle(now, out);
+    }
+
+    /// When a timer is due.
+    pub(crate) fn poll_at(&self) -> Option<GuestTime> {
+        self.wake
+    }
+
+    /// Makes a socket listen for this SYN; whether there is one.
+    fn listen(&mut self, syn: &Segment) -> bool {
+        if (syn.to.address, syn.to.port) != (address::SERVER4, self.port) {
+            return false;
+        }
+        if let Some(at) = self.connections.iter().position(|c| c.guest == syn.from) {
+            if !self.connections[at].is_over() {
+                return false;
+            }
+            // RFC 9293 §3.6.1: a port may be used again while the old connection lingers with us.
+            let old = self.connections.swap_remove(at);
+            self.sockets.remove(old.socket);
+        }
+        if self.connections.len() >= CONNECTIONS {
+            return false;
+        }
+        let mut socket = tcp::Socket::new(
+            tcp::SocketBuffer::new(vec![0; RECEIVE_BUFFER]),
+            tcp::SocketBuffer::new(vec![0; SEND_BUFFER]),
+        );
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(None);
+        if socket.listen((address::SERVER4, self.port)).is_err() {
+            return false;
+        }
+        let socket = self.sockets.add(socket);
+        let session = Session::new(Arc::clone(&self.site), self.latest.saturating_add(1));
+        self.connections.push(Connection::new(syn.from, socket, session));
+        true
+    }
+
+    /// Reports a SYN, once the stack has said what it makes of it.
+    fn note_opening(&mut self, syn: &Segment, listening: bool, out: &mut Outbox) {
+        let accepted = listening
+            && self.connections.last().is_some_and(|c| {
+                let state = self.sockets.get::<tcp::Socket<'_>>(c.socket).state();
+                state == tcp::State::SynReceived
+            });
+        if listening && !accepted {
+            // The stack dropped it: a wrong checksum, say.
+            if let Some(unused) = self.connections.pop() {
+                self.sockets.remove(unused.socket);
+            }
+        }
+        let refused =
+            self.device.sent.iter().filter_map(|f| frame::segment(f)).any(|s| s.rst && s.to == syn.from);
+        if accepted || (refused && !listening) || self.is_new_astray(syn) {
+            self.latest = self.latest.saturating_add(1);
+            let Segment { from, to, .. } = *syn;
+            out.events.push(Event::TcpSyn { connection: self.latest, from, to, accepted });
+        }
+    }
+
+    /// Whether this is the first SYN of a connection to a host that is not there.
+    fn is_new_astray(&mut self, syn: &Segment) -> bool {
+        let key = (syn.from, syn.to, syn.sequence);
+        if syn.to.address == address::SERVER4 || self.astray.contains(&key) {
+            return false;
+        }
+        if self.astray.len() == REMEMBERED {
+            self.astray.pop_front();
+        }
+        self.astray.push_back(key);
+        true
+    }
+
+    /// Takes note of a FIN or RST that the stack has accepted.
+    fn note_ending(&mut self, segment: &Segment, out: &mut Outbox) {
+        if let Some(connection) = self.connections.iter_mut().find(|c| c.guest == segment.from) {
+            let socket = self.sockets.get::<tcp::Socket<'_>>(connection.socket);
+            connection.note_ending(segment, socket, &mut out.events);
+        }
+    }
+
+    /// Lets the stack take the incoming frame, fire its timers and send what it may.
+    fn run(&mut self, now: GuestTime) {
+        self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
+    }
+
+    /// Moves bytes between sockets and sessions until nothing moves, and hands over the frames.
+    fn settle(&mut self, now: GuestTime, out: &mut Outbox) {
+        loop {
+            for bytes in &self.device.sent {
+                let ours = frame::segment(bytes);
+                let to =
+                    ours.and_then(|s| self.connections.iter_mut().find(|c| c.guest == s.to).zip(Some(s)));
+                if let Some((connection, segment)) = to {
+                    connection.note_sent(&segment);
+                }
+            }
+            out.frames.append(&mut self.device.sent);
+            let mut moved = false;
+            for connection in &mut self.connections {
+                let socket = self.sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
+                moved |= connection.serve(now, socket, &mut out.events);
+            }
+            if !moved {
+                break;
+            }
+            self.run(now);
+        }
+        self.connections.retain(|connection| {
+            let gone = connection.is_gone(now, self.sockets.get::<tcp::Socket<'_>>(connection.socket));
+            if gone {
+                self.sockets.remove(connection.socket);
+            }
+            !gone
+        });
+        let stack = self.interface.poll_at(instant(now), &self.sockets).map(|at| {
+            let at = GuestTime::from_micros(u64::try_from(at.total_micros()).unwrap_or(0));
+            // The stack has just had its turn: one that asks for `now` waits for something else to happen.
+            if at > now { at } else { now + std::time::Duration::from_millis(1) }
+        });
+        let lingering = self.connections.iter().filter_map(Connection::expires);
+        self.wake = stack.into_iter().chain(lingering).min();
+    }
+}
+
+fn instant(at: GuestTime) -> Instant {
+    Instant::from_micros(i64::try_from(at.as_micros().min(LAST)).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,173 @@
+//! One TCP connection: its socket, its HTTP session, and what is to be said about it.
+//!
+//! Our side closes as RFC 9112 §9.6 asks: FIN after the last response, then input is dropped until the guest has
+//! acknowledged the FIN, and only what comes after that is answered with RST.
+
+use crate::{frame::Segment, http::Session};
+use record::{Event, Ipv4Endpoint, TcpEnd};
+use smoltcp::{
+    iface::SocketHandle,
+    socket::tcp::{Socket, State},
+};
+use std::time::Duration;
+use wire::GuestTime;
+
+/// How long a connection that we have closed waits for the guest's FIN (Linux: `tcp_fin_timeout`).
+const LINGER: Duration = Duration::from_secs(60);
+
+/// A connection from its SYN to its end.
+pub(super) struct Connection {
+    pub(super) guest: Ipv4Endpoint,
+    pub(super) socket: SocketHandle,
+    session: Session,
+    established: bool,
+    /// Our initial sequence number.
+    initial: u32,
+    /// Bytes of the stream that the guest has acknowledged.
+    acknowledged: u64,
+    /// Whether we have closed our side.
+    closed: bool,
+    ended_by: Option<TcpEnd>,
+    /// Whether the end is reported.
+    over: bool,
+    expires: Option<GuestTime>,
+}
+
+impl Connection {
+    pub(super) fn new(guest: Ipv4Endpoint, socket: SocketHandle, session: Session) -> Self {
+        Self {
+            guest,
+            socket,
+            session,
+            established: false,
+            initial: 0,
+            acknowledged: 0,
+            closed: false,
+            ended_by: None,
+            over: false,
+            expires: None,
+        }
+    }
+
+    /// Whether nothing more is to be sent or received.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// When the connection is forgotten although the guest has not closed its side.
+    pub(super) fn expires(&self) -> Option<GuestTime> {
+        self.expires
+    }
+
+    /// Whether the socket can be taken away.
+    pub(super) fn is_gone(&self, now: GuestTime, socket: &Socket<'_>) -> bool {
+        let finished = match socket.state() {
+            // An aborted socket keeps its peer until its RST is out.
+            State::Closed => socket.remote_endpoint().is_none(),
+            State::Listen => true,
+            _ => false,
+        };
+        self.over && (finished || self.expires.is_some_and(|at| at <= now))
+    }
+
+    /// Takes note of a segment that was sent to the guest.
+    pub(super) fn note_sent(&mut self, segment: &Segment) {
+        if segment.syn {
+            self.initial = segment.sequence;
+        }
+        if segment.fin {
+            self.ended_by.get_or_insert(TcpEnd::ServerFin);
+        }
+    }
+
+    /// Takes note of a segment from the guest, if the stack has accepted it as the end.
+    pub(super) fn note_ending(&mut self, segment: &Segment, socket: &Socket<'_>, events: &mut Vec<Event>) {
+        if segment.fin && !socket.may_recv() {
+            self.ended_by.get_or_insert(TcpEnd::GuestFin);
+        }
+        if segment.rst && !socket.is_active() {
+            self.ended_by.get_or_insert(TcpEnd::GuestReset);
+            // A client that ends with RST may acknowledge the last bytes in that segment only.
+            if let Some(number) = segment.acknowledgment.filter(|_| self.established) {
+                let expected = self.initial.wrapping_add(1).wrapping_add(self.acknowledged as u32);
+                let total = self.acknowledged + u64::from(number.wrapping_sub(expected));
+                if total <= self.session.handed_over() {
+                    self.acknowledge(total, events);
+                }
+            }
+        }
+    }
+
+    /// Moves bytes between socket and session; whether the stack has something new to do.
+    pub(super) fn serve(&mut self, now: GuestTime, socket: &mut Socket<'_>, events: &mut Vec<Event>) -> bool {
+        let state = socket.state();
+        if !self.established && !matches!(state, State::Listen | State::SynReceived | State::Closed) {
+            self.established = true;
+            events.push(Event::TcpEstablished { connection: self.session.connection() });
+        }
+        if self.established {
+            self.acknowledge(self.session.handed_over().saturating_sub(socket.send_queue() as u64), events);
+        }
+        if state == State::CloseWait {
+            self.ended_by.get_or_insert(TcpEnd::GuestFin);
+        }
+        let mut moved = self.take_input(socket, events);
+        while socket.can_send() {
+            let filled = socket.send(|buffer| {
+                let filled = self.session.fill(buffer, events);
+                (filled, filled)
+            });
+            if !matches!(filled, Ok(1..)) {
+                break;
+            }
+            moved = true;
+        }
+        if self.session.is_over() && !self.closed && socket.is_active() {
+            self.closed = true;
+            socket.close();
+            moved = true;
+        }
+        self.note_end(now, socket, events);
+        moved
+    }
+
+    fn take_input(&mut self, socket: &mut Socket<'_>, events: &mut Vec<Event>) -> bool {
+        let mut moved = false;
+        while socket.can_recv() && (self.closed || self.session.wants_input()) {
+            if self.closed && socket.state() == State::FinWait2 {
+                socket.abort();
+                return true;
+            }
+            let taken = socket.recv(|bytes| {
+                if !self.closed {
+                    self.session.receive(bytes, events);
+                }
+                (bytes.len(), ())
+            });
+            moved |= taken.is_ok();
+            if taken.is_err() {
+                break;
+            }
+        }
+        if self.established && !socket.may_recv() && !socket.can_recv() {
+            self.session.end_of_input();
+        }
+        moved
+    }
+
+    fn acknowledge(&mut self, total: u64, events: &mut Vec<Event>) {
+        self.acknowledged = self.acknowledged.max(total);
+        self.session.acknowledged(self.acknowledged, events);
+    }
+
+    fn note_end(&mut self, now: GuestTime, socket: &Socket<'_>, events: &mut Vec<Event>) {
+        let state = socket.state();
+        if self.over || !matches!(state, State::Closed | State::Listen | State::TimeWait | State::FinWait2) {
+            return;
+        }
+        self.over = true;
+        self.expires = (state == State::FinWait2).then(|| now + LINGER);
+        let how = self.ended_by.unwrap_or(TcpEnd::ServerReset);
+        events.push(Event::TcpClosed { connection: self.session.connection(), how });
+    }
+}

@@ -1,0 +1,57 @@
+//! smoltcp's network interface: one frame in, any number out, all in memory.
+
+use smoltcp::{
+    phy::{self, DeviceCapabilities, Medium},
+    time::Instant,
+};
+
+/// IPv4's 1500 bytes and the Ethernet header (RFC 894).
+const FRAME: usize = 1514;
+
+/// The frame that the guest has just sent, and those that are to go to it.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    pub(super) incoming: Option<Vec<u8>>,
+    pub(super) sent: Vec<Vec<u8>>,
+}
+
+impl phy::Device for Device {
+    type RxToken<'a> = Incoming;
+    type TxToken<'a> = Outgoing<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Incoming, Outgoing<'_>)> {
+        self.incoming.take().map(|frame| (Incoming(frame), Outgoing(&mut self.sent)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_>> {
+        Some(Outgoing(&mut self.sent))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = FRAME;
+        capabilities
+    }
+}
+
+/// A frame from the guest.
+pub(super) struct Incoming(Vec<u8>);
+
+impl phy::RxToken for Incoming {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(&self.0)
+    }
+}
+
+/// Room for a frame to the guest.
+pub(super) struct Outgoing<'a>(&'a mut Vec<Vec<u8>>);
+
+impl phy::TxToken for Outgoing<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
+        let mut frame = vec![0; length];
+        let result = write(&mut frame);
+        self.0.push(frame);
+        result
+    }
+}

@@ -1,0 +1,61 @@
+//! Placeholders in boot file and location URLs: `{server4}`, `{guest4}` and `{port}`.
+//!
+//! Braces cannot occur in a URI (RFC 3986 §2), so every brace is taken for a placeholder and none is passed on.
+
+use crate::{NetworkSettings, SettingsError, address};
+
+/// Replaces the placeholders in `text`; `path` is the dotted path of the setting, for the error.
+pub(crate) fn expand(text: &str, path: &str, settings: &NetworkSettings) -> Result<String, SettingsError> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        expanded.push_str(&rest[..at]);
+        let name = rest[at..]
+            .strip_prefix('{')
+            .and_then(|inner| inner.find('}').map(|end| &inner[..end]))
+            .ok_or_else(|| {
+                SettingsError::new(path, "a brace without its partner; placeholders look like {server4}")
+            })?;
+        match name {
+            "server4" => expanded.push_str(&address::SERVER4.to_string()),
+            "guest4" => expanded.push_str(&settings.dhcp4.address.unwrap_or(address::GUEST4).to_string()),
+            "port" => expanded.push_str(&settings.http.port.to_string()),
+            _ => {
+                let problem =
+                    format!("unknown placeholder {{{name}}}; there are {{server4}}, {{guest4}} and {{port}}");
+                return Err(SettingsError::new(path, problem));
+            }
+        }
+        rest = &rest[at + name.len() + 2..];
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(text: &str) -> Result<String, String> {
+        let mut settings = NetworkSettings::default();
+        settings.http.port = 8080;
+        expand(text, "network.dhcp4.bootfile", &settings).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn replaces_every_placeholder() {
+        assert_eq!(
+            expanded("http://{server4}:{port}/for/{guest4}?{port}"),
+            Ok("http://192.0.2.1:8080/for/192.0.2.100?8080".into())
+        );
+        assert_eq!(expanded(""), Ok(String::new()));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for text in ["http://{server6}/", "{", "}", "a}b{port}", "{port", "{{port}}", "{}"] {
+            let error = expanded(text).expect_err(text);
+            assert!(error.starts_with("network.dhcp4.bootfile: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! QEMU's arguments: a pure function of the configuration and the channels' numbers.
+
+use crate::config::MachineConfig;
+use record::{Accelerator, ClockMode};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// Numbers, in QEMU, of the file descriptors that it inherits. Nothing about a machine has a name in the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChannelNumbers {
+    /// Stream socket: frames for and from the guest's NIC.
+    pub frames: RawFd,
+    /// Pipe: every frame that crossed, stamped by the guest's clock.
+    pub frame_dump: RawFd,
+    /// Stream socket: questions for the guest's clock.
+    pub clock: RawFd,
+    /// Pipe: its answers.
+    pub clock_dump: RawFd,
+    /// Stream socket: serial console.
+    pub console: RawFd,
+    /// Stream socket: monitor.
+    pub monitor: RawFd,
+}
+
+impl ChannelNumbers {
+    /// The numbers shown to people: the first free ones, so that equal machines have equal command lines.
+    pub const SHOWN: Self =
+        Self { frames: 3, frame_dump: 4, clock: 5, clock_dump: 6, console: 7, monitor: 8 };
+}
+
+/// Guest time between two wake-ups of QEMU that keep the virtual clock going while the guest sleeps.
+const KEEP_ALIVE_MICROS: u32 = 100_000;
+
+/// All arguments, without the program.
+pub(crate) fn arguments(config: &MachineConfig, channels: &ChannelNumbers) -> Vec<OsString> {
+    let mut args: Vec<OsString> = Vec::new();
+    let mut add = |option: &str, value: OsString| args.extend([option.into(), value]);
+    let spec = &config.spec;
+
+    // The machine is what is written here: no default devices, no configuration of this host's user.
+    add("-nodefaults", OsString::new());
+    add("-no-user-config", OsString::new());
+    // No window: not available everywhere, and never looked at.
+    add("-display", "none".into());
+    // Wait for `cont`: guest time zero is when the harness is ready, not when QEMU happened to be.
+    add("-S", OsString::new());
+
+    // The board that the family needs, and what executes it, named so that no host default creeps in.
+    let accelerator = match config.accelerator {
+        Accelerator::Tcg => "tcg",
+        Accelerator::Kvm => "kvm",
+    };
+    add("-machine", format!("{},accel={accelerator}", spec.machine).into());
+    add("-cpu", spec.cpu.into());
+    // One processor: virtual time allows no more, and firmware uses no more for a network boot.
+    add("-smp", "1".into());
+    add("-m", spec.memory_mib.to_string().into());
+
+    // Firmware code; read-only, so that cells that run at the same time can share the file.
+    add("-drive", drive("if=pflash,unit=0,format=raw,readonly=on,file=", config.code.as_os_str()));
+    // Variables: every machine starts from the template and writes to a throw-away copy.
+    if let Some(vars) = &config.vars {
+        add("-drive", drive("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
+    }
+
+    // Frames travel over an inherited socket: no TAP, no root, no name that another process could connect to.
+    add("-netdev", format!("stream,id=net,addr.type=fd,addr.str={}", channels.frames).into());
+    // virtio: all firmware families have a driver. No option ROM: it would bring iPXE, which is not what is tested.
+    // First in the boot order: nothing else may be tried before.
+    let mac = config.mac.map(|byte| format!("{byte:02x}")).join(":");
+    add("-device", format!("virtio-net-pci,id=nic,netdev=net,mac={mac},romfile=,bootindex=0").into());
+    // The record of what crossed, in both directions and in guest time, written before a frame is passed on.
+    add("-object", format!("filter-dump,id=dump,netdev=net,file=/dev/fd/{}", channels.frame_dump).into());
+
+    // The guest's clock can be asked without the guest noticing: a frame sent into a second network that has no NIC
+    // is stamped there like any other. The hub is there because filters see nothing on a backend without a peer.
+    add("-netdev", format!("stream,id=clock,addr.type=fd,addr.str={}", channels.clock).into());
+    add("-netdev", "hubport,id=clock-hub,hubid=1,netdev=clock".into());
+    add(
+        "-object",
+        format!("filter-dump,id=clock-dump,netdev=clock,file=/dev/fd/{}", channels.clock_dump).into(),
+    );
+    // A frame that nobody takes would stop the reading of the next one: this takes it.
+    add("-chardev", "null,id=nowhere".into());
+    add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=all,outdev=nowhere".into());
+    // A timer that always runs: without any, the virtual clock of a guest that halts for good stands still, and no
+    // deadline would ever come. On the unused direction, so it never holds a frame.
+    add(
+        "-object",
+        format!("filter-buffer,id=clock-alive,netdev=clock,queue=rx,interval={KEEP_ALIVE_MICROS}").into(),
+    );
+
+    // Console and monitor on inherited sockets too.
+    add("-chardev", format!("socket,id=console,fd={}", channels.console).into());
+    add("-serial", "chardev:console".into());
+    add("-chardev", format!("socket,id=monitor,fd={}", channels.monitor).into());
+    add("-mon", "chardev=monitor,mode=control".into());
+
+    // Entropy: EDK2 since 2024.05 offers no network boot without a source. Seeded, so that transaction ids and ports
+    // are drawn from the run's seed and not from the host.
+    add("-object", "rng-builtin,id=entropy".into());
+    add("-device", "virtio-rng-pci,rng=entropy".into());
+    add("-seed", config.seed.to_string().into());
+
+    for (name, value) in &spec.fw_cfg {
+        // Reasons are beside each item in the family's source.
+        add("-fw_cfg", format!("name={name},string={}", value.replace(',', ",,")).into());
+    }
+
+    // A fixed date that follows the guest's clock: results do not depend on the day or on the host's clock.
+    add("-rtc", format!("base={},clock=vm", config.rtc_base.strftime("%Y-%m-%dT%H:%M:%S")).into());
+    // A reset of the guest is a finding; a silent second boot would hide it.
+    add("-action", "reboot=shutdown".into());
+
+    if config.clock == ClockMode::Virtual {
+        // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift gained nothing.
+        add("-icount", "shift=7,sleep=off".into());
+    }
+
+    args.retain(|argument| !argument.is_empty()); // options without a value
+    args
+}
+
+/// `-drive` value ending in a path; QEMU reads `,,` as a comma.
+fn drive(options: &str, path: &OsStr) -> OsString {
+    let mut value = options.as_bytes().to_vec();
+    for &byte in path.as_bytes() {
+        value.push(byte);
+        if byte == b',' {
+            value.push(b',');
+        }
+    }
+    OsString::from_vec(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DEFAULT_RTC_BASE;
+    use firmware::MachineSpec;
+
+    fn config() -> MachineConfig {
+        MachineConfig {
+            qemu: "/usr/bin/qemu-system-x86_64".into(),
+            spec: MachineSpec {
+                program: "qemu-system-x86_64",
+                machine: "q35",
+                cpu: "max",
+                memory_mib: 256,
+                fw_cfg: vec![("opt/example", "a,b".into())],
+            },
+            code: "/images/a,b/CODE.fd".into(),
+            vars: Some("/images/VARS.fd".into()),
+            mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
+            clock: ClockMode::Virtual,
+            accelerator: Accelerator::Tcg,
+            rtc_base: DEFAULT_RTC_BASE,
+            seed: 7,
+        }
+    }
+
+    /// One option a line, with its value.
+    fn lines(config: &MachineConfig) -> String {
+        let mut text = String::new();
+        for argument in arguments(config, &ChannelNumbers::SHOWN) {
+            let argument = argument.to_string_lossy();
+            text.push_str(if argument.starts_with('-') { "\n" } else { " " });
+            text.push_str(&argument);
+        }
+        text
+    }
+
+    #[test]
+    fn virtual_clock() {
+        insta::assert_snapshot!(lines(&config()));
+    }
+
+    #[test]
+    fn kvm_without_variables_differs_in_three_lines() {
+        let virtual_clock = lines(&config());
+        let real = lines(&MachineConfig {
+            clock: ClockMode::Real,
+            accelerator: Accelerator::Kvm,
+            vars: None,
+            ..config()
+        });
+        let without = |a: &str, b: &str| {
+            let b: Vec<_> = b.lines().collect();
+            a.lines().filter(|line| !b.contains(line)).map(|line| format!("{line}\n")).collect::<String>()
+        };
+        insta::assert_snapshot!(
+            format!("only virtual:\n{}only real:\n{}", without(&virtual_clock, &real), without(&real, &virtual_clock)),
+            @""
+        );
+    }
+}

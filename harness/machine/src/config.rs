@@ -1,0 +1,35 @@
+//! What a machine is made of.
+
+use firmware::MachineSpec;
+use jiff::civil::{DateTime, date};
+use record::{Accelerator, ClockMode};
+use std::path::PathBuf;
+
+/// Everything that decides how a guest behaves, apart from the network.
+///
+/// Two machines with the same configuration and the same network see the same world, on whatever host and whenever.
+#[derive(Clone, Debug)]
+pub struct MachineConfig {
+    /// QEMU's program.
+    pub qemu: PathBuf,
+    /// The machine that the firmware's family asks for.
+    pub spec: MachineSpec,
+    /// Firmware code image; never written.
+    pub code: PathBuf,
+    /// Variable store template, if the build has one; never written, changes are lost with the machine.
+    pub vars: Option<PathBuf>,
+    /// Address of the guest's NIC.
+    pub mac: [u8; 6],
+    /// Which clock the guest runs on.
+    pub clock: ClockMode,
+    /// What executes the guest. Hardware virtualisation implies [`ClockMode::Real`].
+    pub accelerator: Accelerator,
+    /// UTC date and time that the guest's clock shows at power-on. Must lie between 1970 and 2037: QEMU stamps frames
+    /// with it in 32 bits.
+    pub rtc_base: DateTime,
+    /// Seed of the guest's entropy, where QEMU provides it (virtio-rng; RDRAND unless under KVM).
+    pub seed: u64,
+}
+
+/// The power-on date when nothing else is asked for: certificates, leases and logs then look the same every day.
+pub const DEFAULT_RTC_BASE: DateTime = date(2026, 1, 1).at(0, 0, 0, 0);

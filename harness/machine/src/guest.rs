@@ -1,0 +1,422 @@
+//! The machine as the guest's end of a segment.
+
+use crate::alarm::Alarm;
+use crate::arguments::{ChannelNumbers, arguments};
+use crate::arrivals::Arrivals;
+use crate::channel::Left;
+use crate::clock::{Clock, question};
+use crate::config::MachineConfig;
+use crate::crossing::{Crossing, is_announcement};
+use crate::dump::DumpReader;
+use crate::error::MachineError;
+use crate::process::{Channels, Process};
+use crate::qmp::{Qmp, QmpError, QmpEvent};
+use record::{Accelerator, ClockMode, Direction, GuestTime};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use wire::{Guest, GuestEvent};
+
+/// Longest wait for QEMU to come up, on the host.
+const START: Duration = Duration::from_secs(30);
+
+/// Longest wait for an answer of the guest's clock while QEMU runs, on the host.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest wait for anything before the clock is asked whether QEMU still lives.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Longest wait for the rest of what a dead QEMU said.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A running QEMU and its channels. Dropping it ends the guest.
+///
+/// Must live on the thread that started it: the guest dies with that thread.
+pub struct Machine {
+    process: Process,
+    channels: Channels,
+    alarm: Alarm,
+    clock: Clock,
+    frame_dump: DumpReader,
+    clock_dump: DumpReader,
+    crossing: Crossing,
+    arrivals: Arrivals,
+    /// Bytes of questions that the clock's socket has not taken yet.
+    questions: Vec<u8>,
+    qmp: Option<Qmp>,
+    /// `None` once the monitor has closed.
+    events: Option<mpsc::Receiver<QmpEvent>>,
+    /// A monitor event that was received and not yet sorted in.
+    event: Option<QmpEvent>,
+    /// QEMU has stopped the guest, and the reason is not known yet.
+    stopped: bool,
+    /// How long the clock has owed an answer, counted so that a pause of the whole host does not count.
+    silence: (Instant, Duration),
+    command_line: Vec<String>,
+    accelerator: Accelerator,
+}
+
+impl Machine {
+    /// Starts QEMU and sets the guest going. Guest time zero is when its first instruction runs.
+    ///
+    /// The guest dies with the calling thread, however it ends. Needs a current runtime with I/O and time.
+    pub async fn start(config: MachineConfig) -> Result<Self, MachineError> {
+        let (mut machine, base) = Self::spawn(config)?;
+        let why = match tokio::time::timeout(START, machine.come_up(base)).await {
+            Ok(Ok(())) => return Ok(machine),
+            // Most likely QEMU is ending, and says why.
+            Ok(Err(MachineError::Monitor(error @ (QmpError::Closed { .. } | QmpError::Greeting(_))))) => {
+                match tokio::time::timeout(LAST_WORDS, machine.ended()).await {
+                    Ok(_) => machine.process.status().map_or(error.to_string(), |_| machine.process.how()),
+                    Err(_) => error.to_string(),
+                }
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it did not come up within {} s", START.as_secs()),
+        };
+        machine.process.kill().await?;
+        machine.process.read_stderr()?;
+        Err(MachineError::Start {
+            why,
+            stderr: machine.process.stderr(),
+            command: machine.command_line.join(" "),
+        })
+    }
+
+    /// Starts the process; also returns the seconds since 1970 that the guest's clock shall show.
+    fn spawn(mut config: MachineConfig) -> Result<(Self, u64), MachineError> {
+        if config.accelerator == Accelerator::Kvm && config.clock == ClockMode::Virtual {
+            return Err(MachineError::VirtualClockUnderKvm);
+        }
+        let year = config.rtc_base.year();
+        let base = config.rtc_base.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        let base = base.filter(|_| (1970..=2037).contains(&year)).map(|date| date.timestamp().as_second());
+        let base = base.and_then(|seconds| u64::try_from(seconds).ok());
+        let base = base.ok_or(MachineError::RtcBase(config.rtc_base))?;
+        // Absolute: QEMU would take `a:b` for a protocol, and its own messages then name the file.
+        for path in std::iter::once(&mut config.code).chain(config.vars.as_mut()) {
+            *path =
+                path.canonicalize().map_err(|source| MachineError::Image { path: path.clone(), source })?;
+        }
+
+        let shown = arguments(&config, &ChannelNumbers::SHOWN);
+        let command_line = std::iter::once(config.qemu.to_string_lossy().into_owned())
+            .chain(shown.iter().map(|argument| argument.to_string_lossy().into_owned()))
+            .collect();
+        let alarm = Alarm::new().map_err(MachineError::Channels)?;
+        let (process, channels) = Process::start(&config)?;
+        let now = Instant::now();
+        let machine = Self {
+            process,
+            channels,
+            alarm,
+            clock: Clock::new(config.clock, base * 1_000_000, now),
+            frame_dump: DumpReader::default(),
+            clock_dump: DumpReader::default(),
+            crossing: Crossing::default(),
+            arrivals: Arrivals::default(),
+            questions: Vec::new(),
+            qmp: None,
+            events: None,
+            event: None,
+            stopped: false,
+            silence: (now, Duration::ZERO),
+            command_line,
+            accelerator: config.accelerator,
+        };
+        Ok((machine, base))
+    }
+
+    /// Greets the monitor, checks the clock, lets the guest run.
+    async fn come_up(&mut self, base: u64) -> Result<(), MachineError> {
+        let monitor = self.channels.monitor.take().expect("invariant: taken only here");
+        let (qmp, events) = Qmp::connect(monitor).await?;
+        self.qmp = Some(qmp.clone());
+        self.events = Some(events);
+
+        // Stopped before its first instruction, the guest must show exactly the date that was set.
+        self.ask()?;
+        loop {
+            self.channels.clock_dump.read(&mut self.clock_dump.buffer)?;
+            if let Some(answer) = self.clock_dump.next()? {
+                if answer.unix_micros != base * 1_000_000 {
+                    return Err(MachineError::ClockBase { shown: answer.unix_micros / 1_000_000, expected: base });
+                }
+                self.clock.answer(Instant::now(), GuestTime::ZERO);
+                break;
+            }
+            self.wait(Instant::now() + HEARTBEAT).await?;
+            if self.process.status().is_some() {
+                return Err(QmpError::Closed { command: "cont".into() }.into());
+            }
+        }
+        qmp.exec(qapi::qmp::cont {}).await?;
+        Ok(())
+    }
+
+    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 8, whatever they really are, so that
+    /// equal machines have equal command lines.
+    pub fn command_line(&self) -> Vec<String> {
+        self.command_line.clone()
+    }
+
+    /// What executes the guest.
+    pub fn accelerator(&self) -> Accelerator {
+        self.accelerator
+    }
+
+    /// QEMU's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The end of QEMU's stderr so far; empty if it has not complained.
+    pub fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// QEMU's monitor. Its events come through [`Guest::next`].
+    pub fn qmp(&self) -> &Qmp {
+        self.qmp.as_ref().expect("invariant: connected before `start` returns")
+    }
+
+    /// Asks the guest's clock. After QEMU's end, the last known time.
+    pub async fn now(&mut self) -> Result<GuestTime, MachineError> {
+        let question = self.ask()?;
+        while self.clock.answered() < question && self.process.status().is_none() {
+            if self.pump()? == Left::Nothing && self.clock.answered() < question {
+                self.wait(Instant::now() + HEARTBEAT).await?;
+                self.lose_patience()?;
+            }
+        }
+        Ok(self.clock.now())
+    }
+
+    /// Ends the guest and waits until its process is gone.
+    pub async fn stop(mut self) -> Result<(), MachineError> {
+        Ok(self.process.kill().await?)
+    }
+
+    /// Sends a question to the clock; returns its number.
+    fn ask(&mut self) -> Result<u64, MachineError> {
+        if !self.clock.is_asked() {
+            self.silence = (Instant::now(), Duration::ZERO);
+        }
+        self.questions.extend(question());
+        self.flush()?;
+        Ok(self.clock.ask())
+    }
+
+    /// Writes what QEMU takes.
+    fn flush(&mut self) -> Result<(), MachineError> {
+        while !self.crossing.outgoing.is_empty() {
+            let (bytes, _) = self.crossing.outgoing.as_slices();
+            match self.channels.frames.write(bytes)? {
+                0 => break,
+                written => self.crossing.outgoing.drain(..written),
+            };
+        }
+        while !self.questions.is_empty() {
+            match self.channels.clock.write(&self.questions)? {
+                0 => break,
+                written => self.questions.drain(..written),
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes everything that has arrived, in an order in which nothing that QEMU wrote before an answer of its clock is
+    /// read after it.
+    fn pump(&mut self) -> Result<Left, MachineError> {
+        let mut left = self.process.read_stderr()?;
+        let mut also = |more: Left| {
+            if more == Left::Perhaps {
+                left = more;
+            }
+        };
+
+        let mut console = Vec::new();
+        also(self.channels.console.read(&mut console)?);
+        if !console.is_empty() {
+            self.arrivals.console(&console, Instant::now());
+        }
+        while let Some(event) = self.next_event() {
+            if event.name == "STOP" {
+                self.stopped = true;
+            } else if event.name == "RESUME" {
+                self.stopped = false;
+            }
+            self.arrivals.monitor(event.name, event.data);
+        }
+        if self.arrivals.wants_clock() {
+            let question = self.ask()?;
+            self.arrivals.asked(question);
+        }
+
+        also(self.channels.clock_dump.read(&mut self.clock_dump.buffer)?);
+        let mut answers = Vec::new();
+        while let Some(answer) = self.clock_dump.next()? {
+            answers.push(self.clock.guest_time(answer.unix_micros));
+        }
+        let host = Instant::now();
+        also(self.channels.frame_dump.read(&mut self.frame_dump.buffer)?);
+        while let Some(record) = self.frame_dump.next()? {
+            let direction = self.crossing.direction(&record.frame);
+            if direction == Direction::FromGuest && is_announcement(&record.frame) {
+                continue;
+            }
+            let at = self.clock.guest_time(record.unix_micros);
+            self.clock.learn(host, at);
+            self.arrivals.frame(at, direction, record.frame);
+        }
+        for at in answers {
+            self.clock.answer(host, at);
+            self.arrivals.answered(self.clock.answered(), at);
+            self.silence = (host, Duration::ZERO);
+        }
+
+        // The same frames as in the dump: read so that QEMU can go on.
+        also(self.channels.frames.read(&mut Vec::new())?);
+        also(self.channels.clock.read(&mut Vec::new())?);
+        self.flush()?;
+        Ok(left)
+    }
+
+    fn next_event(&mut self) -> Option<QmpEvent> {
+        self.event.take().or_else(|| self.events.as_mut()?.try_recv().ok())
+    }
+
+    /// Waits until something happens or `until` has come. Cancel-safe.
+    async fn wait(&mut self, until: Instant) -> Result<(), MachineError> {
+        self.alarm.set(until.saturating_duration_since(Instant::now()))?;
+        let Self { process, channels, alarm, events, event, .. } = self;
+        let next_event = async {
+            match events {
+                Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let sending = !self.crossing.outgoing.is_empty();
+        let asking = !self.questions.is_empty();
+        tokio::select! {
+            ready = channels.frame_dump.readable() => ready?,
+            ready = channels.clock_dump.readable() => ready?,
+            ready = channels.console.readable() => ready?,
+            ready = channels.frames.readable() => ready?,
+            ready = channels.clock.readable() => ready?,
+            ready = channels.frames.writable(), if sending => ready?,
+            ready = channels.clock.writable(), if asking => ready?,
+            ready = process.changes() => ready?,
+            received = next_event => match received {
+                Some(received) => *event = Some(received),
+                None => self.events = None,
+            },
+            ready = alarm.rings() => ready?,
+        }
+        Ok(())
+    }
+
+    /// Counts the time that the clock owes an answer, no wait for more than a heartbeat: whoever stops or suspends us
+    /// together with QEMU does not make it unresponsive.
+    fn lose_patience(&mut self) -> Result<(), MachineError> {
+        let now = Instant::now();
+        let (since, silence) = &mut self.silence;
+        if self.clock.is_asked() {
+            *silence += (now - *since).min(HEARTBEAT);
+        }
+        *since = now;
+        if *silence > PATIENCE && self.process.status().is_none() {
+            let stderr = self.process.stderr();
+            return Err(MachineError::Unresponsive { seconds: PATIENCE.as_secs(), stderr });
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of the process and of all its channels. Cancel-safe.
+    async fn ended(&mut self) -> Result<(), MachineError> {
+        while self.process.status().is_none() || self.events.is_some() {
+            self.pump()?;
+            self.wait(Instant::now() + HEARTBEAT).await?;
+        }
+        while self.pump()? == Left::Perhaps {}
+        self.arrivals.end(self.clock.now());
+        Ok(())
+    }
+
+    /// Finds out why QEMU has stopped the guest; states that it cannot leave are errors.
+    async fn explain_stop(&mut self) -> Result<(), MachineError> {
+        let status = match self.qmp().raw("query-status", Value::Null).await {
+            Ok(status) => status,
+            Err(QmpError::Closed { .. }) => return Ok(()), // Its end is the explanation.
+            Err(error) => return Err(error.into()),
+        };
+        self.stopped = false;
+        match status["status"].as_str() {
+            Some(state @ ("internal-error" | "io-error" | "guest-panicked" | "watchdog")) => {
+                self.process.read_stderr()?;
+                Err(MachineError::Stopped { state: state.to_owned(), stderr: self.process.stderr() })
+            }
+            // Somebody asked for it through the monitor.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Guest for Machine {
+    type Error = MachineError;
+
+    fn send(&mut self, frame: Vec<u8>) -> Result<(), MachineError> {
+        self.crossing.send(frame)?;
+        // At once: the guest's clock runs.
+        self.flush()
+    }
+
+    async fn next(&mut self, wake: Option<GuestTime>) -> Result<GuestEvent, MachineError> {
+        loop {
+            let left = self.pump()?;
+            let due = wake.is_some_and(|wake| wake <= self.clock.now());
+            let host = Instant::now();
+            if let Some(event) = self.arrivals.pop(host, due) {
+                return Ok(event);
+            }
+            if due && self.arrivals.is_empty() {
+                return Ok(GuestEvent::Tick { at: self.arrivals.deliver(self.clock.now()) });
+            }
+            if left == Left::Perhaps {
+                continue;
+            }
+            if self.process.status().is_some() {
+                self.ended().await?;
+                let last = self.arrivals.pop(host, true);
+                let at = self.clock.now();
+                return Ok(last.unwrap_or_else(|| GuestEvent::Exited {
+                    at: self.arrivals.deliver(at),
+                    how: self.process.how(),
+                }));
+            }
+            if self.stopped && self.arrivals.is_empty() {
+                self.explain_stop().await?;
+                continue;
+            }
+
+            let mut until = host + HEARTBEAT;
+            if !self.clock.is_asked() {
+                if let Some(wake) = wake {
+                    until = until.min(self.clock.ask_at(wake));
+                }
+                if until <= host {
+                    self.ask()?;
+                    until = host + HEARTBEAT;
+                }
+            }
+            if let Some(collected) = self.arrivals.collected_at() {
+                until = until.min(collected);
+            }
+            self.wait(until).await?;
+            self.lose_patience()?;
+            if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {
+                self.ask()?;
+            }
+        }
+    }
+}

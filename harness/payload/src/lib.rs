@@ -1,1 +1,123 @@
-//! The EFI application that proves a boot, and the proof it sends
+//! The EFI application that proves a boot, and the proof that it sends.
+//!
+//! The image that a cell serves carries a nonce of that cell. When a machine executes it, it broadcasts one Ethernet
+//! frame with the nonce, with how it was loaded, and with a value computed from both: firmware that only copies bytes of
+//! the image about cannot make that frame. Nothing else counts as a boot.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod announcement;
+pub mod compile;
+pub mod device_path;
+mod images;
+mod siphash;
+
+pub use announcement::{ETHERTYPE, announce};
+
+use announcement::Announcement;
+use record::{Event, LoadedFrom};
+use std::sync::Arc;
+
+/// Why there is no payload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// No image was built for this architecture.
+    #[error("failed to find a payload for architecture `{wanted}`: there are {known}")]
+    UnknownArchitecture {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// The image is larger than the size that it should be padded to.
+    #[error("failed to pad the payload to {wanted} bytes: it has {size}, ask for at least that")]
+    TooSmall {
+        /// What was asked for, in bytes.
+        wanted: usize,
+        /// What the image has, in bytes.
+        size: usize,
+    },
+}
+
+/// The boot image of one cell.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    image: Arc<[u8]>,
+    nonce: [u8; 16],
+}
+
+impl Payload {
+    /// The image for `architecture` (UEFI's word, for example `x64`) with the cell's `nonce` in it.
+    pub fn new(architecture: &str, nonce: [u8; 16]) -> Result<Self, PayloadError> {
+        let image = images::ALL.iter().find(|image| image.architecture == architecture).ok_or_else(|| {
+            PayloadError::UnknownArchitecture {
+                wanted: architecture.into(),
+                known: images::ALL.iter().map(|image| image.architecture).collect::<Vec<_>>().join(", "),
+            }
+        })?;
+        Ok(Self { image: image.with_nonce(nonce).into(), nonce })
+    }
+
+    /// The same image with zeros after its end, `size` bytes in all; a PE loader ignores them.
+    pub fn padded_to(self, size: usize) -> Result<Self, PayloadError> {
+        if size < self.image.len() {
+            return Err(PayloadError::TooSmall { wanted: size, size: self.image.len() });
+        }
+        let mut image = self.image.to_vec();
+        image.resize(size, 0);
+        Ok(Self { image: image.into(), ..self })
+    }
+
+    /// The bytes to serve.
+    pub fn image(&self) -> Arc<[u8]> {
+        Arc::clone(&self.image)
+    }
+
+    /// Reads an announcement in an Ethernet frame (without FCS) from the guest; `None` if the frame is something else.
+    ///
+    /// The proof is genuine only if the frame carries this payload's nonce and the value computed from it and everything
+    /// else that it says. The same announcement may come more than once.
+    pub fn read_proof(&self, frame: &[u8]) -> Option<Event> {
+        let (genuine, loaded_from) = match Announcement::read(frame)? {
+            Ok(it) => (it.nonce == self.nonce && it.holds, it.loaded_from()),
+            Err(announcement::Malformed) => (false, LoadedFrom { device_path: String::new(), uri: None }),
+        };
+        Some(Event::Proof { genuine, loaded_from })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_payloads_differ_in_their_nonce_only() {
+        let one = Payload::new("x64", [0x11; 16]).unwrap().image();
+        let two = Payload::new("x64", [0x22; 16]).unwrap().image();
+        let differing: Vec<usize> = (0..one.len()).filter(|&i| one[i] != two[i]).collect();
+        assert_eq!(differing.len(), 16);
+        assert_eq!(differing[15] - differing[0], 15);
+        assert_eq!(differing[0] % 16, 0);
+    }
+
+    #[test]
+    fn padding_leaves_the_image_alone() {
+        let plain = Payload::new("x64", [7; 16]).unwrap();
+        let size = plain.image().len();
+        let padded = plain.clone().padded_to(size + 1000).unwrap().image();
+        assert_eq!(padded.len(), size + 1000);
+        assert_eq!(padded[..size], plain.image()[..]);
+        assert_eq!(
+            plain.padded_to(size - 1).unwrap_err().to_string(),
+            format!("failed to pad the payload to {} bytes: it has {size}, ask for at least that", size - 1)
+        );
+    }
+
+    #[test]
+    fn an_unknown_architecture_says_what_there_is() {
+        assert_eq!(
+            Payload::new("vax", [0; 16]).unwrap_err().to_string(),
+            "failed to find a payload for architecture `vax`: there are x64"
+        );
+    }
+}

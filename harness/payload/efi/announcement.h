@@ -1,0 +1,18 @@
+// The Ethernet frame that proves the boot. Its layout is described, and read, in `src/announcement.rs`.
+#ifndef PLUGFEST_ANNOUNCEMENT_H
+#define PLUGFEST_ANNOUNCEMENT_H
+
+#include "uefi.h"
+
+#define NONCE_SIZE 16
+#define MAC_SIZE 6
+#define FRAME_MAX 1514 // a full Ethernet frame without FCS
+
+// This cell's nonce, as the harness wrote it into the image that it serves.
+void read_nonce(uint8_t nonce[NONCE_SIZE]);
+
+// Writes the frame and returns its length. Either path may be NULL; neither is trusted to end.
+size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE],
+                          const EFI_DEVICE_PATH_PROTOCOL *device, const EFI_DEVICE_PATH_PROTOCOL *file);
+
+#endif

@@ -1,0 +1,15 @@
+// Everything that depends on the processor. The rest of the payload is the same C for all of them.
+//
+// Adding one is: a block here, a line in `src/compile.rs` (how it is compiled) and one in `src/images.rs` (the result).
+#ifndef PLUGFEST_ARCH_H
+#define PLUGFEST_ARCH_H
+
+// UEFI 2.11 §2.3: each architecture binds EFI's calls to one of its calling conventions.
+#if defined(__x86_64__)
+#define EFIAPI __attribute__((ms_abi)) // §2.3.4.2
+#define PE_MACHINE 0x8664
+#else
+#error "no UEFI binding for this architecture yet"
+#endif
+
+#endif

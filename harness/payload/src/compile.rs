@@ -1,0 +1,201 @@
+//! Building the images from `efi/` with clang and lld: the same bytes on every machine.
+//!
+//! Only for those who change the payload; everybody else uses the committed images. Called by `cargo xtask payload` and
+//! by the test that proves the committed images to be what their sources give.
+
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fmt::Write as _, fs, io};
+
+/// The version of clang and lld that the committed images come from; another may generate other code.
+pub const VERSION: &str = "14.0.6";
+
+/// An architecture that the payload can be built for.
+#[derive(Debug)]
+pub struct Target {
+    /// In the words of UEFI's removable-media file names.
+    pub architecture: &'static str,
+    triple: &'static str,
+    flags: &'static [&'static str],
+}
+
+/// Every architecture.
+pub const TARGETS: &[Target] = &[Target {
+    architecture: "x64",
+    triple: "x86_64-unknown-windows",
+    // UEFI 2.11 §2.3.4: interrupts use the stack below the stack pointer, so no red zone.
+    flags: &["-mno-red-zone"],
+}];
+
+const SOURCES: &[&str] = &["main.c", "announcement.c", "transmit.c"];
+const HEADERS: &[&str] = &["arch.h", "uefi.h", "announcement.h", "transmit.h"];
+
+const COMPILER_FLAGS: &[&str] = &[
+    "-std=c11",
+    "-ffreestanding",
+    "-fshort-wchar",        // CHAR16
+    "-fno-stack-protector", // no run-time support for either
+    "-mno-stack-arg-probe",
+    "-Os",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+];
+
+const LINKER_FLAGS: &[&str] = &[
+    "/nologo",
+    "/subsystem:efi_application",
+    "/entry:efi_main",
+    "/nodefaultlib",
+    "/timestamp:0", // else the time of the build is in the image
+];
+
+/// Why the images could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The tools are not here.
+    #[error(
+        "failed to find {name} {VERSION}: install it (Debian 12: apt-get install clang-14 lld-14); found {found}"
+    )]
+    MissingTool {
+        /// `clang` or `lld-link`.
+        name: &'static str,
+        /// What there was instead.
+        found: String,
+    },
+    /// A tool did not accept the sources.
+    #[error("failed to build the payload: `{command}` said: {stderr}")]
+    Tool {
+        /// Program and arguments.
+        command: String,
+        /// What it wrote.
+        stderr: String,
+    },
+    /// A file or a tool could not be used.
+    #[error("failed to build the payload, at {what}: {source}")]
+    Io {
+        /// Which.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// clang and lld of the right version.
+#[derive(Debug)]
+pub struct Toolchain {
+    clang: &'static str,
+    linker: &'static str,
+}
+
+impl Toolchain {
+    /// Looks for the tools on the path.
+    pub fn find() -> Result<Self, CompileError> {
+        Ok(Self {
+            clang: find("clang", &["clang-14", "clang"])?,
+            linker: find("lld-link", &["lld-link-14", "lld-link"])?,
+        })
+    }
+
+    /// Builds the image for `target`.
+    pub fn build(&self, target: &Target) -> Result<Vec<u8>, CompileError> {
+        let directory = tempfile::tempdir().map_err(|source| io_error("a temporary directory", source))?;
+        let out = directory.path();
+        for source in SOURCES {
+            let mut command = Command::new(self.clang);
+            command
+                .args(compiler_arguments(target))
+                .arg("-c")
+                .arg(source)
+                .arg("-o")
+                .arg(out.join(object(source)));
+            run(command.current_dir(sources()))?;
+        }
+        let mut command = Command::new(self.linker);
+        command.args(LINKER_FLAGS).arg("/out:payload.efi").args(SOURCES.iter().map(|source| object(source)));
+        run(command.current_dir(out))?;
+        read(&out.join("payload.efi"))
+    }
+}
+
+/// Where the committed image for `target` is.
+pub fn image_path(target: &Target) -> PathBuf {
+    package().join(format!("images/payload-{}.efi", target.architecture))
+}
+
+/// Where the record of how it was built is.
+pub fn record_path(target: &Target) -> PathBuf {
+    image_path(target).with_extension("txt")
+}
+
+/// What `image` was built with and from: shows without any tool that an image and its sources belong together.
+pub fn record(target: &Target, image: &[u8]) -> Result<String, CompileError> {
+    let mut text = format!(
+        "Written by `cargo xtask payload`.\n\nclang and lld {VERSION}\nclang {} -c\nlld-link {}\n\n",
+        compiler_arguments(target).join(" "),
+        LINKER_FLAGS.join(" "),
+    );
+    for name in SOURCES.iter().chain(HEADERS) {
+        // Invariant: writing to a string succeeds.
+        let _ = writeln!(text, "{}  efi/{name}", sha256(&read(&sources().join(name))?));
+    }
+    let _ = writeln!(text, "{}  images/payload-{}.efi", sha256(image), target.architecture);
+    Ok(text)
+}
+
+fn compiler_arguments(target: &Target) -> Vec<&'static str> {
+    [&["-target", target.triple], target.flags, COMPILER_FLAGS].concat()
+}
+
+fn object(source: &str) -> String {
+    format!("{source}.obj")
+}
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> PathBuf {
+    package().join("efi")
+}
+
+fn find(name: &'static str, programs: &[&'static str]) -> Result<&'static str, CompileError> {
+    let mut found = Vec::new();
+    for program in programs {
+        let Ok(output) = Command::new(program).arg("--version").output() else { continue };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if text.split_whitespace().any(|word| word == VERSION) {
+            return Ok(program);
+        }
+        found.push(format!("{program}: {}", text.lines().next().unwrap_or("no version")));
+    }
+    let found = if found.is_empty() { "none".into() } else { found.join(", ") };
+    Err(CompileError::MissingTool { name, found })
+}
+
+fn run(command: &mut Command) -> Result<(), CompileError> {
+    let output =
+        command.output().map_err(|source| io_error(&command.get_program().to_string_lossy(), source))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    Err(CompileError::Tool {
+        command: words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "),
+        // lld-link reports on stdout when it plays Microsoft's linker.
+        stderr: String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CompileError> {
+    fs::read(path).map_err(|source| io_error(&path.display().to_string(), source))
+}
+
+fn io_error(what: &str, source: io::Error) -> CompileError {
+    CompileError::Io { what: what.into(), source }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

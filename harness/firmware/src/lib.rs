@@ -1,11 +1,27 @@
 //! Firmware images: what builds there are, how to get them, what exactly was used, and what a family is like.
+//!
+//! [`Catalog`] says which builds there are, [`Store`] puts one on this machine, [`Firmware`] is what then runs.
 
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod debian;
+mod digest;
 mod family;
+mod image;
+mod provenance;
+mod store;
+mod system;
 
-pub use family::{Architecture, ConsoleSign, Family, MachineSpec};
+pub use catalog::{Build, Catalog, CatalogError, SelectError, Selected, Source};
+pub use family::{ALL as FAMILIES, Architecture, ConsoleSign, Family, MachineSpec, by_id as family_by_id};
+pub use image::ImageError;
+pub use provenance::Provenance;
+pub use store::{AcquireError, Cached, Store, cache};
+pub use system::{SystemBuild, SystemError, system_builds};
 
-use record::ImageFile;
-use std::path::PathBuf;
+use record::{Accelerator, FirmwareRecord, ImageFile};
+use std::{fmt, path::PathBuf};
 
 /// A firmware build that is on this machine and ready to run.
 #[derive(Clone)]
@@ -28,4 +44,32 @@ pub struct Firmware {
     pub code_file: ImageFile,
     /// Name and digest of the variable store template.
     pub vars_file: Option<ImageFile>,
+}
+
+impl Firmware {
+    /// What a result records of this build; `accelerator` is what ran it, if anything did.
+    pub fn to_record(&self, accelerator: Option<Accelerator>) -> FirmwareRecord {
+        FirmwareRecord {
+            id: self.id.clone(),
+            family: self.family.id().to_owned(),
+            architecture: self.architecture.as_str().to_owned(),
+            version: self.version.clone(),
+            source: self.source.clone(),
+            code: self.code_file.clone(),
+            vars: self.vars_file.clone(),
+            accelerator,
+        }
+    }
+}
+
+impl fmt::Debug for Firmware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Firmware")
+            .field("id", &self.id)
+            .field("family", &self.family.id())
+            .field("version", &self.version)
+            .field("code", &self.code_file)
+            .field("vars", &self.vars_file)
+            .finish_non_exhaustive()
+    }
 }

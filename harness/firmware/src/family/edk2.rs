@@ -1,6 +1,7 @@
 //! EDK2: OVMF and its relatives.
 
 use super::{Architecture, ConsoleSign, Family, MachineSpec};
+use record::Capability;
 
 /// The EDK2 family.
 pub struct Edk2;
@@ -26,6 +27,12 @@ impl Family for Edk2 {
                     ("opt/org.tianocore/IPv6Support", "n".into()),
                 ],
             }),
+        }
+    }
+
+    fn has(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Http | Capability::Https => true,
         }
     }
 

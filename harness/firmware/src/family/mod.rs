@@ -2,6 +2,8 @@
 
 mod edk2;
 
+use record::Capability;
+
 /// Architectures, in the words of UEFI's removable-media file names.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
@@ -10,6 +12,15 @@ mod edk2;
 pub enum Architecture {
     /// x86-64.
     X64,
+}
+
+impl Architecture {
+    /// The word used in the catalog, results and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+        }
+    }
 }
 
 /// What a line on the console tells about the boot attempt. Secondary evidence: it ends the wait, never decides `boots`.
@@ -48,10 +59,18 @@ pub trait Family: Sync {
     fn id(&self) -> &'static str;
     /// The machine for a build of this family; `None` if the family does not exist for the architecture.
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec>;
+    /// Whether builds of this family are expected to be able to do it. A claim, not a fact: cells run all the same, and
+    /// one that boots refutes it.
+    fn has(&self, capability: Capability) -> bool;
     /// What a console line tells. The line is guest-controlled.
     fn console_sign(&self, line: &str) -> Option<ConsoleSign>;
     /// The family's own longest timeout in guest seconds: silence for longer is a hang.
     fn longest_timeout_seconds(&self) -> u32;
+}
+
+/// The family called `id`.
+pub fn by_id(id: &str) -> Option<&'static dyn Family> {
+    ALL.iter().copied().find(|family| family.id() == id)
 }
 
 /// Every family.

@@ -1,0 +1,333 @@
+//! `firmware-images/catalog.yaml`: builds by stable id, and what a user's word on the command line means.
+
+use crate::{
+    Architecture, Family, family,
+    image::{self, ImageError},
+    system::{self, SystemBuild, SystemError},
+};
+use indexmap::IndexMap;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::{
+    fmt, fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+const BUILTIN: &str = include_str!("../../../firmware-images/catalog.yaml");
+
+/// A build that can be fetched.
+#[derive(Clone)]
+pub struct Build {
+    /// Stable id, for example `ovmf-x64-sid`.
+    pub id: String,
+    /// The family that it belongs to.
+    pub family: &'static dyn Family,
+    /// Architecture.
+    pub architecture: Architecture,
+    /// Where to get it.
+    pub source: Source,
+    /// Path of the code image inside the package.
+    pub code: PathBuf,
+    /// Path of the variable store template inside the package.
+    pub vars: Option<PathBuf>,
+}
+
+impl fmt::Debug for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Build({}, {}, {})", self.id, self.family.id(), self.source)
+    }
+}
+
+/// Where a build comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Whose archive.
+    pub distribution: Archive,
+    /// Suite or codename.
+    pub suite: Name,
+    /// Package.
+    pub package: Name,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Debian {}, package {}", self.suite.0, self.package.0)
+    }
+}
+
+/// A distribution whose archive we can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Archive {
+    /// Debian.
+    Debian,
+}
+
+/// A word that is safe in a file name, a sources list and a command line: `[a-z0-9][a-z0-9.+-]*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name(pub(crate) String);
+
+impl Name {
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if text.starts_with(plain) && text.chars().all(|c| plain(c) || ".+-".contains(c)) {
+            Ok(Self(text))
+        } else {
+            Err(D::Error::custom(format!(
+                "{text:?} is not a name: lower-case letters, digits, '.', '+' and '-'"
+            )))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(deserialize_with = "family_name")]
+    family: &'static dyn Family,
+    architecture: Architecture,
+    source: Source,
+    #[serde(deserialize_with = "path_in_package")]
+    code: PathBuf,
+    #[serde(default, deserialize_with = "optional_path_in_package")]
+    vars: Option<PathBuf>,
+}
+
+fn family_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static dyn Family, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    family::by_id(&name).ok_or_else(|| {
+        let known: Vec<_> = family::ALL.iter().map(|family| family.id()).collect();
+        D::Error::custom(format!("unknown family `{name}`, expected one of: {}", known.join(", ")))
+    })
+}
+
+fn path_in_package<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    let mut parts = path.components();
+    if parts.next().is_some() && path.components().all(|part| matches!(part, Component::Normal(_))) {
+        Ok(path)
+    } else {
+        Err(D::Error::custom(
+            "expected a path inside the package, for example usr/share/OVMF/OVMF_CODE_4M.fd",
+        ))
+    }
+}
+
+fn optional_path_in_package<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    path_in_package(deserializer).map(Some)
+}
+
+/// Why a catalog cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The file cannot be read.
+    #[error("failed to read the catalog {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The text is not a catalog; the message shows the place.
+    #[error("failed to understand the catalog {path}:\n{message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column, the source line and what is wrong.
+        message: String,
+    },
+}
+
+/// Every build that can be fetched, in the catalog's order.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    builds: Vec<Build>,
+}
+
+impl Catalog {
+    /// The catalog that comes with the program.
+    pub fn builtin() -> Self {
+        let path = Path::new("firmware-images/catalog.yaml");
+        Self::parse(BUILTIN, path).expect("invariant: a test reads the builtin catalog")
+    }
+
+    /// The catalog in the file at `path`.
+    pub fn open(path: &Path) -> Result<Self, CatalogError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| CatalogError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, CatalogError> {
+        let entries: IndexMap<String, Entry> = serde_yaml::from_str::<IndexMap<IdKey, Entry>>(text)
+            .map_err(|error| CatalogError::Parse { path: path.to_owned(), message: error.to_string() })?
+            .into_iter()
+            .map(|(id, entry)| (id.0.0, entry))
+            .collect();
+        let build = |(id, e): (String, Entry)| Build {
+            id,
+            family: e.family,
+            architecture: e.architecture,
+            source: e.source,
+            code: e.code,
+            vars: e.vars,
+        };
+        Ok(Self { builds: entries.into_iter().map(build).collect() })
+    }
+
+    /// Every build.
+    pub fn builds(&self) -> &[Build] {
+        &self.builds
+    }
+
+    /// The build called `id`.
+    pub fn build(&self, id: &str) -> Option<&Build> {
+        self.builds.iter().find(|build| build.id == id)
+    }
+
+    /// What `--firmware WORD` means: a build's id, `system` or a system build's id, or `CODE.fd[:VARS.fd]`.
+    pub fn select(&self, word: &str) -> Result<Selected, SelectError> {
+        if let Some(build) = self.build(word) {
+            return Ok(Selected::Build(build.clone()));
+        }
+        if word == "system" || word.starts_with("system-") {
+            return Ok(Selected::System(system::select(word)?));
+        }
+        if word.contains(['/', '.', ':']) || Path::new(word).is_file() {
+            let (code, vars) = image::split_paths(word);
+            return Ok(Selected::Paths { code, vars });
+        }
+        let mut known: Vec<_> = self.builds.iter().map(|build| build.id.clone()).collect();
+        known.push("system".into());
+        Err(SelectError::Unknown { word: word.to_owned(), known: known.join(", ") })
+    }
+}
+
+/// A catalog key: a [`Name`] that also serves as a directory's name, and is no other kind of word.
+#[derive(PartialEq, Eq, Hash)]
+struct IdKey(Name);
+
+impl<'de> Deserialize<'de> for IdKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Name::deserialize(deserializer)?;
+        if name.0 == "system" || name.0.starts_with("system-") {
+            return Err(D::Error::custom("ids that start with `system` belong to the host's own firmware"));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub enum Selected {
+    /// A build of the catalog.
+    Build(Build),
+    /// A build that the host's descriptors name.
+    System(SystemBuild),
+    /// The user's own build.
+    Paths {
+        /// Code image, or a combined image.
+        code: PathBuf,
+        /// Variable store template.
+        vars: Option<PathBuf>,
+    },
+}
+
+/// Why a word on the command line selects no firmware.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// It is neither an id nor a path.
+    #[error("failed to find firmware `{word}`: give a path CODE.fd[:VARS.fd] or one of {known}")]
+    Unknown {
+        /// What was asked for.
+        word: String,
+        /// What there is.
+        known: String,
+    },
+    /// The host's own firmware cannot be used.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// The files are no firmware.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Catalog, String> {
+        Catalog::parse(text, Path::new("catalog.yaml")).map_err(|error| error.to_string())
+    }
+
+    const GOOD: &str = "\
+a-build:
+  family: edk2
+  architecture: x64
+  source: { distribution: debian, suite: sid, package: ovmf }
+  code: usr/share/OVMF/CODE.fd
+";
+
+    #[test]
+    fn the_builtin_catalog_has_the_four_generations() {
+        let catalog = Catalog::builtin();
+        let rows: Vec<_> = catalog
+            .builds()
+            .iter()
+            .map(|b| format!("{}: {} ({})", b.id, b.source, b.architecture.as_str()))
+            .collect();
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        ovmf-x64-bullseye: Debian bullseye, package ovmf (x64)
+        ovmf-x64-bookworm: Debian bookworm, package ovmf (x64)
+        ovmf-x64-trixie: Debian trixie, package ovmf (x64)
+        ovmf-x64-sid: Debian sid, package ovmf-generic (x64)
+        ");
+    }
+
+    #[test]
+    fn every_mistake_is_shown_at_its_place() {
+        assert_eq!(parse(GOOD).unwrap().builds().len(), 1);
+        let twice = format!("{GOOD}{GOOD}");
+        for (text, line, what) in [
+            (GOOD.replace("family: edk2", "family: edk3"), 2, "unknown family `edk3`, expected one of: edk2"),
+            (GOOD.replace("x64", "x46"), 3, "x46"),
+            (GOOD.replace("suite: sid", "suite: 'sid main'"), 4, "is not a name"),
+            (GOOD.replace("suite: sid", "sweet: sid"), 4, "sweet"),
+            (GOOD.replace("usr/share", "../share"), 5, "path inside the package"),
+            (GOOD.replace("usr/share", "/usr/share"), 5, "path inside the package"),
+            (GOOD.replace("  code:", "  cod:"), 5, "cod"),
+            (GOOD.replace("a-build", "../a"), 1, "is not a name"),
+            (GOOD.replace("a-build", "system-x"), 1, "belong to the host's own"),
+            (twice, 6, "duplicate"),
+            ("a-build: [".into(), 1, ""),
+        ] {
+            let error = parse(&text).expect_err(&text);
+            assert!(error.contains(&format!("line {line}")) && error.contains(what), "{text}\n{error}");
+        }
+        assert!(parse(&GOOD.replace("  code: usr/share/OVMF/CODE.fd\n", "")).unwrap_err().contains("code"));
+    }
+
+    #[test]
+    fn a_word_is_an_id_or_a_path_or_an_error_that_lists_what_there_is() {
+        let catalog = Catalog::builtin();
+        assert!(
+            matches!(catalog.select("ovmf-x64-sid"), Ok(Selected::Build(build)) if build.id == "ovmf-x64-sid")
+        );
+        let Ok(Selected::Paths { code, vars }) = catalog.select("/nowhere/CODE.fd:/nowhere/VARS.fd") else {
+            panic!("expected paths");
+        };
+        assert_eq!((code, vars), ("/nowhere/CODE.fd".into(), Some("/nowhere/VARS.fd".into())));
+        let error = catalog.select("ovmf-x64-potato").unwrap_err().to_string();
+        assert!(
+            error.contains("`ovmf-x64-potato`") && error.contains("ovmf-x64-trixie, ovmf-x64-sid, system")
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 all as expected; 1 deviations; 2 bad usage or scenario; 3 infrastructure error; \
+4 nothing selected; 130 interrupted.";
+
+/// Which firmware boots from which network, and why not.
+///
+/// plugfest boots real firmware in QEMU against a simulated network, records every frame, and writes a pass/fail
+/// matrix. It needs no root and touches no network of this machine.
+#[derive(Debug, Parser)]
+#[command(name = "plugfest", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios on firmware and write a report
+    Run(RunArgs),
+    /// List scenarios, firmware, or the cells that a run would have
+    List(ListArgs),
+    /// Check scenario files without running them
+    Check(CheckArgs),
+    /// Say what this machine has and what is missing, with the mend for each
+    Doctor(DoctorArgs),
+    /// Print a JSON Schema
+    Schema(SchemaArgs),
+}
+
+/// Which scenarios on which firmware.
+#[derive(Args, Debug, Clone)]
+pub struct Selection {
+    /// Scenario id, id prefix, glob, or scenario file; everything if absent
+    ///
+    /// Examples: http/content-type, http, 'url/*', ./my-scenario.yaml, 'http/content-type[content_type=absent]'
+    #[arg(value_name = "SELECT")]
+    pub select: Vec<String>,
+
+    /// Firmware: an id from `plugfest list firmware`, or CODE.fd[:VARS.fd]; may be repeated [default: all of the catalog]
+    #[arg(long, short, value_name = "ID|PATH")]
+    pub firmware: Vec<String>,
+
+    /// Folder of scenarios
+    #[arg(long, value_name = "DIR", default_value_os_t = default_scenarios())]
+    pub scenarios: PathBuf,
+
+    /// Catalog of firmware builds [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// Cells at the same time [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+
+    /// Folder that gets the run's folder
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// Clock of the guests: `virtual` skips idle time, `real` is the control; both give the same verdicts
+    #[arg(long, value_enum, default_value_t = Clock::Virtual)]
+    pub clock: Clock,
+
+    /// What executes the guests; `auto` tries the firmware under KVM and falls back to TCG
+    ///
+    /// The virtual clock needs TCG: with it, `auto` means `tcg`.
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+
+    /// Seed of nonces and entropy
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Folder of waiver files
+    #[arg(long, value_name = "DIR", default_value_os_t = default_waivers())]
+    pub waivers: PathBuf,
+
+    /// When to colour the output
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Clock {
+    Virtual,
+    Real,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// What to list
+    #[arg(value_enum)]
+    pub what: Listed,
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    Scenarios,
+    Firmware,
+    Cells,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// Catalog of firmware builds [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A scenario file
+    Scenario,
+    /// results.json
+    Results,
+}
+
+/// A folder of the clone that this program was built in; the current directory's if the clone is gone.
+fn of_the_clone(folder: &str) -> PathBuf {
+    let built_in = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder);
+    built_in.canonicalize().unwrap_or_else(|_| PathBuf::from(folder))
+}
+
+fn default_scenarios() -> PathBuf {
+    of_the_clone("scenarios")
+}
+
+fn default_waivers() -> PathBuf {
+    of_the_clone("firmware-images/waivers")
+}

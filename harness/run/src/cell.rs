@@ -1,0 +1,290 @@
+//! One cell: a guest, a network, and the watch until the attempt has ended.
+
+use crate::{Cell, Guests};
+use evidence::{CellEvidence, CellMeta};
+use firmware::{ConsoleSign, Firmware};
+use judge::{Ending, Finding};
+use payload::Payload;
+use record::{Accelerator, Direction, EvidencePaths, GuestTime};
+use services::Network;
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+use wire::{Event, Guest, GuestEvent, Node, Outbox};
+
+/// Guest time within which a firmware must show a first sign of a network boot. On the virtual clock, power-on alone
+/// takes 60 to 110 s of it.
+const POWER_ON_LIMIT: Duration = Duration::from_secs(600);
+/// Guest time after the first sign within which the attempt must end, however much the firmware talks.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(900);
+/// An answer that reaches the guest this much later than our services gave it says more about the host's load than
+/// about the firmware: EDK2's shortest timer that an answer of ours races against is 2 s.
+const LATE_ANSWER: Duration = Duration::from_secs(1);
+
+/// What a cell that ran to its end leaves.
+pub(crate) struct Finished {
+    pub finding: Finding,
+    pub evidence: EvidencePaths,
+    pub guest_time: GuestTime,
+    pub accelerator: Option<Accelerator>,
+}
+
+/// Our own failure; it says nothing about the firmware.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CellError {
+    #[error("failed to build the network: {0}")]
+    Settings(#[from] services::SettingsError),
+    #[error("failed to prepare the payload: {0}")]
+    Payload(String),
+    #[error("failed to start the guest: {0}")]
+    Start(#[from] crate::StartError),
+    #[error("failed to keep evidence: {0}")]
+    Evidence(#[from] evidence::EvidenceError),
+    #[error("lost the connection to the guest: {0}")]
+    Guest(String),
+    #[error("QEMU ended by itself: {0}")]
+    Exited(String),
+    #[error("the cell did not end within {} s of host time; the host is overloaded or the guest is stuck", .0.as_secs())]
+    HostLimit(Duration),
+    #[error("an answer of ours reached the guest {:.1} s late; the host is overloaded, try fewer --jobs", .0.as_secs_f64())]
+    Late(Duration),
+}
+
+impl CellError {
+    /// Whether the same cell may do better when it runs again.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, Self::Settings(_) | Self::Payload(_))
+    }
+}
+
+/// Runs `cell` once; evidence goes to `run_directory/directory`.
+pub(crate) async fn attempt<G: Guests>(
+    guests: &G,
+    cell: &Cell,
+    firmware: &Firmware,
+    seed: u64,
+    host_limit: Duration,
+    run_directory: &Path,
+    directory: &str,
+) -> Result<Finished, CellError> {
+    let payload = Payload::new(firmware.architecture.as_str(), nonce(seed, &cell.id))
+        .map_err(|error| CellError::Payload(error.to_string()))?;
+    let network = Network::new(&cell.network, payload.image())?;
+    let started = guests.start(cell, firmware, &payload.image()).await?;
+    let mut evidence = CellEvidence::create(
+        &run_directory.join(directory),
+        &CellMeta {
+            cell: cell.id.clone(),
+            firmware: format!("{} {} sha256:{}", firmware.id, firmware.version, firmware.code_file.sha256),
+            title: cell.title.clone(),
+            rtc_base_unix: started.rtc_base,
+        },
+        &cell.resolved,
+    )?;
+    if let Some(command) = &started.command {
+        evidence.command(command)?;
+    }
+    let mut watch = Watch {
+        guest: started.guest,
+        network,
+        payload: &payload,
+        firmware,
+        evidence,
+        now: GuestTime::ZERO,
+        power_on: true,
+        attempt_began: GuestTime::ZERO,
+        last_sign: GuestTime::ZERO,
+        image_started: false,
+        in_flight: VecDeque::new(),
+        worst_delay: Duration::ZERO,
+    };
+    let ending = tokio::time::timeout(host_limit, watch.until_the_end())
+        .await
+        .map_err(|_elapsed| CellError::HostLimit(host_limit))??;
+    let Watch { now, image_started, evidence, worst_delay, .. } = watch;
+    let kept = evidence.finish(now)?;
+    if worst_delay > LATE_ANSWER {
+        return Err(CellError::Late(worst_delay));
+    }
+    let relative = |path: &Path| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        format!("{directory}/{file}")
+    };
+    Ok(Finished {
+        finding: judge::judge(&kept.entries, ending, now, image_started),
+        evidence: EvidencePaths {
+            directory: directory.to_owned(),
+            capture: relative(&kept.files.capture),
+            console: relative(&kept.files.console),
+            timeline: relative(&kept.files.timeline),
+            cell: relative(&kept.files.cell),
+            command: kept.files.command.as_deref().map(relative),
+        },
+        guest_time: now,
+        accelerator: started.accelerator,
+    })
+}
+
+/// The nonce of a cell's payload: the same for the same seed and cell, different for any other.
+fn nonce(seed: u64, cell: &str) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(cell).finalize();
+    let mut nonce = [0; 16];
+    nonce.copy_from_slice(&digest[..16]);
+    nonce
+}
+
+/// A frame of ours on its way to the guest.
+struct InFlight {
+    queued: GuestTime,
+    /// Nothing of ours was before it, so that its delay is the host's and not the guest's.
+    alone: bool,
+}
+
+struct Watch<'a, G> {
+    guest: G,
+    network: Network,
+    payload: &'a Payload,
+    firmware: &'a Firmware,
+    evidence: CellEvidence,
+    now: GuestTime,
+    /// No sign of a network boot yet.
+    power_on: bool,
+    attempt_began: GuestTime,
+    last_sign: GuestTime,
+    image_started: bool,
+    in_flight: VecDeque<InFlight>,
+    worst_delay: Duration,
+}
+
+impl<G: Guest> Watch<'_, G> {
+    async fn until_the_end(&mut self) -> Result<Ending, CellError> {
+        loop {
+            let limit = self.limit();
+            let wake = self.network.poll_at().map_or(limit, |at| at.min(limit));
+            let event =
+                self.guest.next(Some(wake)).await.map_err(|error| CellError::Guest(error.to_string()))?;
+            if let Some(ending) = self.take(event)? {
+                return Ok(ending);
+            }
+            if self.now >= self.limit() {
+                let talked_on = !self.power_on && self.now.since(self.attempt_began) >= ATTEMPT_LIMIT;
+                return Ok(if talked_on { Ending::Limit } else { Ending::Silence });
+            }
+        }
+    }
+
+    /// When to stop waiting for a sign of life.
+    fn limit(&self) -> GuestTime {
+        if self.power_on {
+            return GuestTime::ZERO + POWER_ON_LIMIT;
+        }
+        let silence = Duration::from_secs(self.firmware.family.longest_timeout_seconds().into());
+        (self.last_sign + silence).min(self.attempt_began + ATTEMPT_LIMIT)
+    }
+
+    fn take(&mut self, event: GuestEvent) -> Result<Option<Ending>, CellError> {
+        match event {
+            GuestEvent::Frame { at, direction, bytes } => {
+                self.advance(at);
+                self.evidence.frame(at, direction, &bytes)?;
+                match direction {
+                    Direction::ToGuest => self.arrived(at),
+                    Direction::FromGuest => return self.from_guest(&bytes),
+                }
+            }
+            GuestEvent::Console { at, bytes } => {
+                self.advance(at);
+                return self.console(&bytes);
+            }
+            GuestEvent::Monitor { at, name, data } => {
+                self.advance(at);
+                let ending = machine_ended(&name, &data).then_some(Ending::MachineReset);
+                self.evidence.event(at, Event::Qmp { name, data })?;
+                return Ok(ending);
+            }
+            GuestEvent::Tick { at } => {
+                self.advance(at);
+                let mut out = Outbox::default();
+                self.network.poll(self.now, &mut out);
+                self.flush(out)?;
+            }
+            GuestEvent::Exited { at, how } => {
+                self.advance(at);
+                return Err(CellError::Exited(how));
+            }
+        }
+        Ok(None)
+    }
+
+    fn advance(&mut self, at: GuestTime) {
+        self.now = self.now.max(at);
+    }
+
+    fn sign_of_life(&mut self) {
+        if self.power_on {
+            self.power_on = false;
+            self.attempt_began = self.now;
+        }
+        self.last_sign = self.now;
+    }
+
+    fn from_guest(&mut self, frame: &[u8]) -> Result<Option<Ending>, CellError> {
+        self.sign_of_life();
+        let proof = self.payload.read_proof(frame);
+        let mut out = Outbox::default();
+        self.network.receive(self.now, frame, &mut out);
+        self.flush(out)?;
+        let genuine = matches!(proof, Some(Event::Proof { genuine: true, .. }));
+        if let Some(proof) = proof {
+            self.evidence.event(self.now, proof)?;
+        }
+        Ok(genuine.then_some(Ending::Proof))
+    }
+
+    fn console(&mut self, bytes: &[u8]) -> Result<Option<Ending>, CellError> {
+        if !self.power_on {
+            self.last_sign = self.now;
+        }
+        for line in self.evidence.console(self.now, bytes)? {
+            match self.firmware.family.console_sign(&line) {
+                Some(ConsoleSign::AttemptStarted) => self.sign_of_life(),
+                Some(ConsoleSign::ImageStarted) => self.image_started = true,
+                Some(ConsoleSign::AttemptFailed) => return Ok(Some(Ending::AttemptFailed)),
+                Some(ConsoleSign::NothingToBoot) => return Ok(Some(Ending::NothingToBoot)),
+                Some(ConsoleSign::Crashed) => return Ok(Some(Ending::Crashed)),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends what the network wants sent, and writes down what it noticed.
+    fn flush(&mut self, out: Outbox) -> Result<(), CellError> {
+        for event in out.events {
+            self.evidence.event(self.now, event)?;
+        }
+        for frame in out.frames {
+            self.in_flight.push_back(InFlight { queued: self.now, alone: self.in_flight.is_empty() });
+            self.guest.send(frame).map_err(|error| CellError::Guest(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, at: GuestTime) {
+        if let Some(frame) = self.in_flight.pop_front()
+            && frame.alone
+        {
+            self.worst_delay = self.worst_delay.max(at.since(frame.queued));
+        }
+    }
+}
+
+/// Whether a QMP event says that the guest reset itself, powered off or panicked.
+fn machine_ended(name: &str, data: &serde_json::Value) -> bool {
+    match name {
+        "SHUTDOWN" => data.get("guest").and_then(serde_json::Value::as_bool).unwrap_or(true),
+        "GUEST_PANICKED" | "RESET" => true,
+        _ => false,
+    }
+}

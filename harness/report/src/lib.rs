@@ -1,1 +1,44 @@
-//! Results for people and machines: terminal, JSON, Markdown, HTML
+//! Results for people and machines: terminal, JSON, Markdown, HTML.
+//!
+//! Every report is made from [`record::Results`] alone, begins with the counts of all six verdicts, and treats
+//! whatever a guest, a parameter or a waiver says as text to be shown, never as markup or control sequences.
+
+#![forbid(unsafe_code)]
+
+mod directory;
+mod error;
+mod findings;
+mod html;
+mod json;
+mod markdown;
+mod matrix;
+#[cfg(feature = "sample")]
+#[doc(hidden)]
+pub mod sample;
+pub mod terminal;
+mod text;
+mod words;
+
+pub use directory::{latest, write_all};
+pub use error::ReportError;
+pub use html::Html;
+pub use json::{Json, load, parse};
+pub use markdown::Markdown;
+pub use text::visible;
+
+use record::Results;
+
+/// A report that is a file in the run's directory.
+pub trait Format: Sync {
+    /// Name of the file.
+    fn file_name(&self) -> &'static str;
+    /// The whole content of the file.
+    ///
+    /// # Errors
+    /// [`ReportError::Render`] if the results cannot be written in this format.
+    fn render(&self, results: &Results) -> Result<String, ReportError>;
+}
+
+/// Every format that [`write_all`] writes, in the order in which the files appear: `results.json` is last, so that
+/// a directory that has it has the others too.
+pub const FORMATS: &[&dyn Format] = &[&Markdown, &Html, &Json];

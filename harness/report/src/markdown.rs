@@ -1,0 +1,251 @@
+//! `matrix.md`: the matrix for code forges and mails, in GitHub's Markdown.
+
+use crate::findings::{Finding, LISTED, Point, heading};
+use crate::matrix::{Area, Matrix};
+use crate::{Format, ReportError, text, words};
+use record::{Accelerator, CellResult, Results, Verdict};
+use std::fmt::Write;
+
+/// `matrix.md`.
+pub struct Markdown;
+
+/// Characters of one text before the rest is only counted; `results.json` has everything.
+const LIMIT: usize = 1_000;
+
+impl Format for Markdown {
+    fn file_name(&self) -> &'static str {
+        "matrix.md"
+    }
+
+    fn render(&self, results: &Results) -> Result<String, ReportError> {
+        let mut out = String::new();
+        write_report(&mut out, results)
+            .map_err(|error| ReportError::Render { file: self.file_name(), why: error.to_string() })?;
+        Ok(out)
+    }
+}
+
+fn write_report(out: &mut String, results: &Results) -> std::fmt::Result {
+    let matrix = Matrix::of(results);
+    let counts: Vec<_> =
+        Verdict::ALL.iter().map(|verdict| format!("{} {verdict}", words::count(results, *verdict))).collect();
+    writeln!(out, "**{}**\n", counts.join(" · "))?;
+    writeln!(out, "# plugfest run {}\n", plain(&results.run.id))?;
+    if let Some(note) = words::incomplete(results) {
+        writeln!(out, "> {note}\n")?;
+    }
+    let key: Vec<_> =
+        Verdict::ALL.iter().map(|verdict| format!("{} {verdict}", words::sign(*verdict, true))).collect();
+    writeln!(out, "{}\n", plain(&key.join("   ")))?;
+    for area in &matrix.areas {
+        write_area(out, &matrix, area)?;
+    }
+    for verdict in LISTED {
+        write_findings(out, results, *verdict)?;
+    }
+    write_provenance(out, results, &matrix)
+}
+
+fn write_area(out: &mut String, matrix: &Matrix<'_>, area: &Area<'_>) -> std::fmt::Result {
+    writeln!(out, "## {}\n", plain(area.name))?;
+    write!(out, "| scenario | level |")?;
+    for column in &matrix.columns {
+        write!(out, " {} |", plain(column.id))?;
+    }
+    writeln!(out, "\n|---|---|{}", "---|".repeat(matrix.columns.len()))?;
+    for scenario in &area.scenarios {
+        let id = table_code(scenario.id);
+        let title = plain(scenario.title);
+        let single = scenario.is_single();
+        if !single {
+            let blanks = " |".repeat(matrix.columns.len());
+            writeln!(out, "| **{id}** {title} | {} |{blanks}", scenario.level)?;
+        }
+        for row in &scenario.rows {
+            match single {
+                true => write!(out, "| **{id}** {title} | {} |", scenario.level)?,
+                false if row.params.is_empty() => write!(out, "| (no parameters) | |")?,
+                false => write!(out, "| {} | |", table_code(&row.label()))?,
+            }
+            for cell in &row.cells {
+                write!(out, " {} |", cell.map(say).unwrap_or_default())?;
+            }
+            writeln!(out)?;
+        }
+    }
+    writeln!(out)
+}
+
+fn say(cell: &CellResult) -> String {
+    let sign = words::sign(cell.verdict, true);
+    let place = words::place(cell);
+    plain(&match (cell.verdict, place) {
+        (Verdict::Pass, Some(place)) => format!("{sign} {place}"),
+        (verdict, Some(place)) => format!("{sign} {verdict} {place}"),
+        (verdict, None) => format!("{sign} {verdict}"),
+    })
+}
+
+fn write_findings(out: &mut String, results: &Results, verdict: Verdict) -> std::fmt::Result {
+    let findings = Finding::of(results, verdict);
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let (title, advice) = heading(verdict);
+    writeln!(
+        out,
+        "## {title} ({})\n\n{}\n",
+        words::counted(words::count(results, verdict), "cell"),
+        plain(advice)
+    )?;
+    for finding in &findings {
+        let (summary, detail) = finding.summary();
+        writeln!(out, "### {} {}\n", plain(words::sign(verdict, true)), plain(&summary))?;
+        if let Some(detail) = detail {
+            writeln!(out, "{}\n", plain(detail))?;
+        }
+        for point in &finding.points {
+            write_point(out, finding, point)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_point(out: &mut String, finding: &Finding<'_>, point: &Point<'_>) -> std::fmt::Result {
+    let first = point.first();
+    let builds: Vec<_> = point.builds().into_iter().map(plain).collect();
+    write!(
+        out,
+        "- {} {} on {}: {}; {}; expected {}",
+        first.level,
+        code(point.id),
+        words::counted(builds.len(), "build"),
+        builds.join(", "),
+        plain(&first.clause),
+        plain(&words::expectation(&first.expected)),
+    )?;
+    if first.detail != finding.detail {
+        write!(out, ". {}", plain(&first.detail))?;
+    }
+    if let Some(waiver) = &first.waiver {
+        write!(out, ". Waiver: {}", plain(&waiver.reason))?;
+        if let Some(link) = &waiver.link {
+            write!(out, " {}", code(link))?;
+        }
+    }
+    writeln!(out)
+}
+
+fn write_provenance(out: &mut String, results: &Results, matrix: &Matrix<'_>) -> std::fmt::Result {
+    let run = &results.run;
+    writeln!(
+        out,
+        "## Provenance\n\n| firmware | version | SHA-256 of code | SHA-256 of variables | accelerator | source |"
+    )?;
+    writeln!(out, "|---|---|---|---|---|---|")?;
+    for column in &matrix.columns {
+        let Some(record) = column.record else {
+            writeln!(out, "| {} | not described in this run | | | | |", plain(column.id))?;
+            continue;
+        };
+        let vars = record.vars.as_ref().map(|vars| table_code(&vars.sha256)).unwrap_or_default();
+        let accelerator = match record.accelerator {
+            Some(Accelerator::Tcg) => "TCG",
+            Some(Accelerator::Kvm) => "KVM",
+            None => "none",
+        };
+        let (id, version, source) = (plain(column.id), plain(&record.version), plain(&record.source));
+        writeln!(
+            out,
+            "| {id} | {version} | {} | {vars} | {accelerator} | {source} |",
+            table_code(&record.code.sha256)
+        )?;
+    }
+    let (qemu, qemu_sha256) = run
+        .qemu
+        .as_ref()
+        .map_or(("none".to_owned(), String::new()), |qemu| (plain(&qemu.version), table_code(&qemu.sha256)));
+    writeln!(out, "\n| run | |\n|---|---|")?;
+    for (name, value) in [
+        ("started", plain(&run.started)),
+        ("took", words::seconds(run.wall_seconds)),
+        ("plugfest", plain(&run.plugfest)),
+        ("QEMU", qemu),
+        ("SHA-256 of QEMU", qemu_sha256),
+        ("clock", words::clock(run.clock).to_owned()),
+        ("seed", run.seed.to_string()),
+        ("cells at a time", run.jobs.to_string()),
+    ] {
+        writeln!(out, "| {name} | {value} |")?;
+    }
+    Ok(())
+}
+
+/// Not endless, and in one line.
+fn limited(text: &str) -> String {
+    let (text, missing) = text::head(text, LIMIT);
+    let text = text::visible(text);
+    if missing == 0 { text.into_owned() } else { format!("{text}… ({missing} more characters)") }
+}
+
+/// Text in which nothing is markup: every ASCII punctuation character may be escaped (CommonMark §2.4).
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let text = limited(text);
+    let mut rest = text.as_str();
+    while let Some(c) = rest.chars().next() {
+        // GitHub's autolinks and mentions have no escape in Markdown, so the text is broken by an entity.
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '$' => {
+                out.extend(['\\', c])
+            }
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("&#64;"),
+            ':' if rest.starts_with("://") => out.push_str("&#58;"),
+            'w' if rest.starts_with("www.") => out.push_str("&#119;"),
+            c => out.push(c),
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+/// A code span that holds any text (CommonMark §6.1).
+fn code(text: &str) -> String {
+    let text = limited(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad =
+        if text.is_empty() || text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Code in a table. A code span cannot hold a pipe behind a backslash there, so a text with pipes becomes an element.
+fn table_code(text: &str) -> String {
+    if text.contains('|') {
+        return format!("<code>{}</code>", plain(text).replace("\\|", "&#124;"));
+    }
+    code(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_is_markup() {
+        assert_eq!(plain("a|b *c* <d> `e` [f](g) \\|"), r"a\|b \*c\* \<d\> \`e\` \[f\](g) \\\|");
+        assert_eq!(plain("http://x @all www.y &amp;"), "http&#58;//x &#64;all &#119;ww.y &amp;amp;");
+        assert_eq!(plain("a\nb"), r"a\\nb", "a line feed would end the table row");
+    }
+
+    #[test]
+    fn code_spans_outlast_backticks_and_pipes() {
+        assert_eq!(code("plain"), "`plain`");
+        assert_eq!(code("a`b|c"), "``a`b|c``");
+        assert_eq!(table_code("a`b"), "``a`b``");
+        assert_eq!(table_code("a`b|c\\|<d>"), r"<code>a\`b&#124;c\\&#124;\<d\></code>");
+        assert_eq!(code("``"), "``` `` ```");
+    }
+}

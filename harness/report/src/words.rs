@@ -1,0 +1,127 @@
+//! How a cell is said in few words, in every report alike.
+
+use record::{CellResult, ClockMode, Expected, Level, Outcome, Results, Verdict};
+
+/// A verdict's sign: it says without colour what the colour says.
+pub(crate) const fn sign(verdict: Verdict, unicode: bool) -> &'static str {
+    match (verdict, unicode) {
+        (Verdict::Pass, true) => "✓",
+        (Verdict::Pass, false) => "+",
+        (Verdict::Fail, true) => "✗",
+        (Verdict::Fail, false) => "x",
+        (Verdict::Xfail, _) => "~",
+        (Verdict::Xpass, true) => "↑",
+        (Verdict::Xpass, false) => "^",
+        (Verdict::Unsupported, true) => "–",
+        (Verdict::Unsupported, false) => "-",
+        (Verdict::Error, _) => "!",
+    }
+}
+
+/// What a verdict means, in one sentence.
+pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "As expected.",
+        Verdict::Fail => "Not as expected.",
+        Verdict::Xfail => "Not as expected, and waived for this build with a reason.",
+        Verdict::Xpass => "As expected although a waiver says otherwise: the waiver is stale.",
+        Verdict::Unsupported => "A capability that the scenario needs is missing, and that was checked.",
+        Verdict::Error => "Our infrastructure failed; nothing is said about the firmware.",
+    }
+}
+
+/// How many cells have `verdict`.
+pub(crate) fn count(results: &Results, verdict: Verdict) -> usize {
+    let totals = results.totals();
+    match verdict {
+        Verdict::Pass => totals.pass,
+        Verdict::Fail => totals.fail,
+        Verdict::Xfail => totals.xfail,
+        Verdict::Xpass => totals.xpass,
+        Verdict::Unsupported => totals.unsupported,
+        Verdict::Error => totals.error,
+    }
+}
+
+/// The words after the verdict: where a failure stopped, or what a row that only observes saw.
+pub(crate) fn place(cell: &CellResult) -> Option<String> {
+    match cell.verdict {
+        Verdict::Fail | Verdict::Xfail => match (cell.outcome, cell.stage) {
+            (Some(Outcome::Boots), _) => Some(Outcome::Boots.to_string()),
+            (_, stage) => stage.map(|stage| stage.to_string()),
+        },
+        Verdict::Pass if cell.level == Level::Observe => cell.outcome.map(|outcome| outcome.to_string()),
+        _ => None,
+    }
+}
+
+/// What the firmware did: `boots`, or `refuses at get`.
+pub(crate) fn happened(cell: &CellResult) -> Option<String> {
+    match (cell.outcome?, cell.stage) {
+        (Outcome::Boots, _) => Some(Outcome::Boots.to_string()),
+        (outcome, Some(stage)) => Some(format!("{outcome} at {stage}")),
+        (outcome, None) => Some(outcome.to_string()),
+    }
+}
+
+/// What was expected: `boots`, `refuses or gives-up at get: cause`, or that nothing was.
+pub(crate) fn expectation(expected: &Expected) -> String {
+    let outcomes: Vec<_> = expected.outcome.iter().map(|outcome| outcome.as_str()).collect();
+    let mut text = match outcomes.as_slice() {
+        [] => "anything (this row only observes)".to_owned(),
+        some => some.join(" or "),
+    };
+    if let Some(stage) = expected.stage {
+        text.push_str(&format!(" at {stage}"));
+    }
+    if let Some(cause) = &expected.cause {
+        text.push_str(&format!(": {cause}"));
+    }
+    text
+}
+
+/// A parameter's value as it is written in a cell's id: strings without quotes, the rest as JSON.
+pub(crate) fn value(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "absent".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A sentence for a run that did not get to all its cells.
+pub(crate) fn incomplete(results: &Results) -> Option<String> {
+    let (done, planned) = (results.cells.len(), results.run.planned);
+    let missing = planned.saturating_sub(done);
+    match (results.run.interrupted, missing) {
+        (false, 0) => None,
+        (true, 0) => Some("The run was interrupted after its last cell.".to_owned()),
+        (true, _) => {
+            Some(format!("The run was interrupted: {missing} of {planned} cells did not run and stay empty."))
+        }
+        (false, _) => Some(format!("{missing} of {planned} cells have no result and stay empty.")),
+    }
+}
+
+/// The beginning of a digest, enough to tell builds apart.
+pub(crate) fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
+}
+
+/// Seconds with the precision that a reader has use for.
+pub(crate) fn seconds(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
+}
+
+/// The clock's word.
+pub(crate) const fn clock(clock: ClockMode) -> &'static str {
+    match clock {
+        ClockMode::Virtual => "virtual",
+        ClockMode::Real => "real",
+    }
+}
+
+/// `1 build`, `3 builds`.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}

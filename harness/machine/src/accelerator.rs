@@ -79,8 +79,7 @@ pub async fn choose_accelerator(
 
 /// Boots the firmware under KVM until it shows a sign of life.
 async fn try_kvm(config: &MachineConfig) -> Result<(), String> {
-    let config =
-        MachineConfig { accelerator: Accelerator::Kvm, clock: ClockMode::Real, ..config.clone() };
+    let config = MachineConfig { accelerator: Accelerator::Kvm, clock: ClockMode::Real, ..config.clone() };
     let mut machine = match Machine::start(config).await {
         Ok(machine) => machine,
         Err(MachineError::Start { why, stderr, .. }) => return Err(one_line(&format!("{why}: {stderr}"))),

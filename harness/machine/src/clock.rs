@@ -9,8 +9,8 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(300);
 /// Longest wait on a virtual clock: its rate can change at any moment.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
-/// Guest seconds per host second that a polling firmware reaches under TCG; believed until more is measured.
-const USUAL_RATE: f64 = 40.0;
+/// Guest seconds per host second that firmware stays below under TCG (measured: 10 to 70); believed until more is seen.
+const USUAL_RATE: f64 = 100.0;
 
 /// Host time over which the rate is measured.
 const WINDOW: Duration = Duration::from_millis(5);
@@ -147,12 +147,12 @@ mod tests {
 
     #[test]
     fn a_wake_up_is_late_by_less_than_100_ms_of_guest_time() {
-        for rate in [1.0, 10.0, 40.0, 60.0, 100.0] {
+        for rate in [5.0, 10.0, 40.0, 70.0, 100.0] {
             for wait in [SECOND / 100, SECOND, 60 * SECOND] {
                 let (late, asked) = lateness(ClockMode::Virtual, |_| rate, wait);
                 assert!(late < SECOND / 10, "late by {late:?} at rate {rate} after {wait:?}");
                 // 20 ms of host time each, and some more near the end.
-                let most = 60.0 + wait.as_secs_f64() / rate / 0.02 * 1.2;
+                let most = 150.0 + wait.as_secs_f64() / rate / 0.02 * 1.2;
                 assert!((asked as f64) < most, "asked {asked} times at rate {rate} for {wait:?}, not {most}");
             }
         }

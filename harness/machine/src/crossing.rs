@@ -62,7 +62,8 @@ impl Crossing {
 
 fn is_same(sent: &[u8], recorded: &[u8]) -> bool {
     recorded.split_at_checked(sent.len()).is_some_and(|(frame, padding)| {
-        frame == sent && (padding.is_empty() || recorded.len() == PADDED && padding.iter().all(|&byte| byte == 0))
+        frame == sent
+            && (padding.is_empty() || recorded.len() == PADDED && padding.iter().all(|&byte| byte == 0))
     })
 }
 

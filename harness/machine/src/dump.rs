@@ -89,7 +89,8 @@ mod tests {
 
     fn record(seconds: u32, micros: u32, frame: &[u8]) -> Vec<u8> {
         let length = frame.len() as u32;
-        let mut bytes: Vec<u8> = [seconds, micros, length, length].iter().flat_map(|w| w.to_ne_bytes()).collect();
+        let mut bytes: Vec<u8> =
+            [seconds, micros, length, length].iter().flat_map(|w| w.to_ne_bytes()).collect();
         bytes.extend_from_slice(frame);
         bytes
     }
@@ -113,7 +114,10 @@ mod tests {
             let expected: Vec<_> = frames
                 .iter()
                 .enumerate()
-                .map(|(index, frame)| Stamped { unix_micros: 100_000_000 + index as u64, frame: frame.to_vec() })
+                .map(|(index, frame)| Stamped {
+                    unix_micros: 100_000_000 + index as u64,
+                    frame: frame.to_vec(),
+                })
                 .collect();
             assert_eq!(got, expected, "in pieces of {piece}");
             assert!(reader.buffer.is_empty());

@@ -140,7 +140,10 @@ impl Machine {
             self.channels.clock_dump.read(&mut self.clock_dump.buffer)?;
             if let Some(answer) = self.clock_dump.next()? {
                 if answer.unix_micros != base * 1_000_000 {
-                    return Err(MachineError::ClockBase { shown: answer.unix_micros / 1_000_000, expected: base });
+                    return Err(MachineError::ClockBase {
+                        shown: answer.unix_micros / 1_000_000,
+                        expected: base,
+                    });
                 }
                 self.clock.answer(Instant::now(), GuestTime::ZERO);
                 break;

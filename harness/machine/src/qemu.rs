@@ -61,11 +61,11 @@ impl Qemu {
     /// Finds `program` (a path, or a name to look up in `PATH`), asks for its version and reads it for its digest.
     pub fn probe(program: impl AsRef<OsStr>) -> Result<Self, QemuError> {
         let program = program.as_ref();
-        let found = find(program).ok_or_else(|| QemuError::Missing(program.to_string_lossy().into_owned()))?;
+        let found =
+            find(program).ok_or_else(|| QemuError::Missing(program.to_string_lossy().into_owned()))?;
         let execute = |source| QemuError::Execute { path: found.clone(), source };
         let path = found.canonicalize().map_err(execute)?;
-        let output =
-            Command::new(&path).arg("--version").stdin(Stdio::null()).output().map_err(execute)?;
+        let output = Command::new(&path).arg("--version").stdin(Stdio::null()).output().map_err(execute)?;
         let said = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or("").to_owned();
         let Some((version, number)) = parse_version(&said) else {
             return Err(QemuError::NotQemu { path, said });
@@ -88,7 +88,9 @@ fn find(program: &OsStr) -> Option<PathBuf> {
         return Path::new(program).exists().then(|| program.into());
     }
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|candidate| candidate.is_file())
 }
 
 fn parse_version(line: &str) -> Option<(String, (u32, u32))> {

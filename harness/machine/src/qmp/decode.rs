@@ -156,11 +156,15 @@ mod tests {
     #[test]
     fn junk_is_reported_and_the_next_message_is_read() {
         let deep = "[".repeat(100_000);
-        for line in ["hello", "17", "{}", r#"{"event": 3}"#, "{\"return\": ", "\u{1}\u{fffd}", deep.as_str()] {
+        for line in ["hello", "17", "{}", r#"{"event": 3}"#, "{\"return\": ", "\u{1}\u{fffd}", deep.as_str()]
+        {
             let stream = format!("{line}\n{{\"return\": 1}}\n");
             let messages = decode(stream.as_bytes(), 4096);
-            assert!(matches!(&messages[..], [Message::Junk { line: quoted, .. }, Message::Reply { .. }]
-                if line.starts_with(quoted.as_str())), "{messages:?}");
+            assert!(
+                matches!(&messages[..], [Message::Junk { line: quoted, .. }, Message::Reply { .. }]
+                if line.starts_with(quoted.as_str())),
+                "{messages:?}"
+            );
         }
     }
 
@@ -177,6 +181,8 @@ mod tests {
         }
         decoder.push(b"\n{\"return\": 1}\n");
         messages.extend(decoder.next());
-        assert!(matches!(&messages[..], [Message::Junk { line, .. }, Message::Reply { .. }] if line.len() == QUOTED));
+        assert!(
+            matches!(&messages[..], [Message::Junk { line, .. }, Message::Reply { .. }] if line.len() == QUOTED)
+        );
     }
 }

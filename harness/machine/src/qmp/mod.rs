@@ -123,8 +123,8 @@ impl Qmp {
 
     /// Runs a command that qapi knows.
     pub async fn exec<C: qapi::Command>(&self, command: C) -> Result<C::Ok, QmpError> {
-        let arguments =
-            serde_json::to_value(&command).map_err(|source| QmpError::Answer { command: C::NAME.into(), source })?;
+        let arguments = serde_json::to_value(&command)
+            .map_err(|source| QmpError::Answer { command: C::NAME.into(), source })?;
         let answer = self.raw(C::NAME, arguments).await?;
         serde_json::from_value(answer).map_err(|source| QmpError::Answer { command: C::NAME.into(), source })
     }
@@ -180,12 +180,15 @@ async fn serve<R: AsyncRead + Unpin>(
                 }
                 continue;
             }
-            Message::Reply { id: None, result } => {
-                QmpEvent { name: NOT_QMP.into(), data: json!({ "why": "a reply without an id", "result": format!("{result:?}") }) }
-            }
+            Message::Reply { id: None, result } => QmpEvent {
+                name: NOT_QMP.into(),
+                data: json!({ "why": "a reply without an id", "result": format!("{result:?}") }),
+            },
             Message::Greeting => continue,
             Message::Event { name, data } => QmpEvent { name, data },
-            Message::Junk { why, line } => QmpEvent { name: NOT_QMP.into(), data: json!({ "why": why, "line": line }) },
+            Message::Junk { why, line } => {
+                QmpEvent { name: NOT_QMP.into(), data: json!({ "why": why, "line": line }) }
+            }
         };
         if events.send(event).await.is_err() {
             // Nobody reads events any more; replies still matter.
@@ -195,7 +198,10 @@ async fn serve<R: AsyncRead + Unpin>(
 }
 
 /// The next message, or `None` at the end of the stream.
-async fn read_message<R: AsyncRead + Unpin>(reader: &mut R, decoder: &mut Decoder) -> io::Result<Option<Message>> {
+async fn read_message<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    decoder: &mut Decoder,
+) -> io::Result<Option<Message>> {
     let mut buffer = [0; 8192];
     loop {
         if let Some(message) = decoder.next() {

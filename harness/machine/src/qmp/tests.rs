@@ -53,7 +53,8 @@ fn answers_find_their_commands_in_any_order() {
             monitor.say(&json!({"return": "nobody asked", "id": 999}).to_string()).await;
             monitor.say(&json!({"return": first, "id": first_id}).to_string()).await;
         };
-        let (one, two, ()) = tokio::join!(qmp.raw("one", Value::Null), qmp.raw("two", json!({"x": 1})), answer);
+        let (one, two, ()) =
+            tokio::join!(qmp.raw("one", Value::Null), qmp.raw("two", json!({"x": 1})), answer);
         assert_eq!((one.unwrap(), two.unwrap()), (json!("one"), json!("two")));
     });
 }
@@ -67,12 +68,15 @@ fn unknown_events_and_junk_are_handed_on_and_the_connection_lives() {
         monitor.say(r#"{"event": "STOP"}"#).await;
         let answer = async {
             let (_, id) = monitor.command().await;
-            monitor.say(&json!({"return": {"running": true, "status": "running"}, "id": id}).to_string()).await;
+            monitor
+                .say(&json!({"return": {"running": true, "status": "running"}, "id": id}).to_string())
+                .await;
         };
         let (status, ()) = tokio::join!(qmp.exec(qapi::qmp::query_status {}), answer);
         assert_eq!(status.unwrap().status, qapi::qmp::RunState::running);
-        let names: Vec<_> =
-            [events.recv().await, events.recv().await, events.recv().await].map(|event| event.unwrap().name).into();
+        let names: Vec<_> = [events.recv().await, events.recv().await, events.recv().await]
+            .map(|event| event.unwrap().name)
+            .into();
         assert_eq!(names, ["SEEN_IN_QEMU_23", NOT_QMP, "STOP"]);
     });
 }
@@ -98,7 +102,10 @@ fn refusals_and_strange_answers_are_errors_that_name_the_command() {
             refused.to_string(),
             "failed to run the monitor command foo: The command foo has not been found (CommandNotFound)"
         );
-        assert!(matches!(&strange, QmpError::Answer { command, .. } if command == "query-status"), "{strange}");
+        assert!(
+            matches!(&strange, QmpError::Answer { command, .. } if command == "query-status"),
+            "{strange}"
+        );
     });
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test target uses a part of it
 
 pub mod dhcp;
+pub mod strict;
 
 use record::Event;
 use services::{Network, NetworkSettings, address};

@@ -1,0 +1,375 @@
+//! ARP, ICMP echo and TCP of the server: who answers, who ends, what is acknowledged.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use etherparse::{ArpPacket, PacketBuilder, SlicedPacket, TcpHeader};
+use record::{Event, TcpEnd};
+use services::{Network, NetworkSettings, address, http::Connection};
+use smoltcp::socket::tcp::State;
+use std::{net::Ipv4Addr, time::Duration};
+use support::{Bench, End, image, strict::responses};
+use wire::{Direction, GuestTime, Node, Outbox};
+
+const GET: &str = "GET /boot.efi HTTP/1.1\r\nHost: h\r\n\r\n";
+const SHORT: Duration = Duration::from_millis(20);
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+
+fn bench(length: usize) -> Bench {
+    Bench::new(&NetworkSettings::default(), image(length))
+}
+
+fn ends(bench: &Bench) -> Vec<TcpEnd> {
+    let how = |event: &Event| match event {
+        Event::TcpClosed { how, .. } => Some(*how),
+        _ => None,
+    };
+    bench.events.iter().filter_map(how).collect()
+}
+
+fn delivered(bench: &Bench) -> usize {
+    bench.events.iter().filter(|e| matches!(e, Event::HttpDelivered { image: true, .. })).count()
+}
+
+/// A TCP frame from port 5000 of the guest.
+fn tcp(to: Ipv4Addr, header: impl FnOnce(&mut TcpHeader), payload: &[u8]) -> Vec<u8> {
+    let mut tcp = TcpHeader::new(5000, 80, 1000, 8192);
+    header(&mut tcp);
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(address::GUEST_MAC, address::SERVER_MAC)
+        .ipv4(address::GUEST4.octets(), to.octets(), 64)
+        .tcp_header(tcp)
+        .write(&mut frame, payload)
+        .unwrap();
+    frame
+}
+
+fn tcp_of(frame: &[u8]) -> Option<TcpHeader> {
+    let packet = SlicedPacket::from_ethernet(frame).unwrap();
+    match packet.transport? {
+        etherparse::TransportSlice::Tcp(tcp) => Some(tcp.to_header()),
+        _ => None,
+    }
+}
+
+fn arp_request(sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    let arp = ArpPacket::new(
+        etherparse::ArpHardwareId::ETHERNET,
+        etherparse::EtherType::IPV4,
+        etherparse::ArpOperation::REQUEST,
+        &address::GUEST_MAC,
+        &sender.octets(),
+        &[0; 6],
+        &target.octets(),
+    )
+    .unwrap();
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(address::GUEST_MAC, [0xff; 6]).arp(arp).write(&mut frame).unwrap();
+    frame
+}
+
+#[test]
+fn arp_is_answered_for_our_address_only() {
+    let mut bench = bench(1);
+    let answers = bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    let [reply] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((&reply[..6], &reply[6..12]), (&address::GUEST_MAC[..], &address::SERVER_MAC[..]));
+    assert_eq!((reply[21], &reply[22..28]), (2, &address::SERVER_MAC[..]));
+    // The guest's announcement and its probe for the leased address (RFC 5227 §2.1) are not contested.
+    for sender in [address::GUEST4, Ipv4Addr::UNSPECIFIED] {
+        assert!(bench.exchange(&arp_request(sender, address::GUEST4)).is_empty());
+    }
+}
+
+#[test]
+fn ping_is_answered() {
+    let mut bench = bench(1);
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(address::GUEST_MAC, address::SERVER_MAC)
+        .ipv4(address::GUEST4.octets(), address::SERVER4.octets(), 64)
+        .icmpv4_echo_request(7, 9)
+        .write(&mut frame, b"ping")
+        .unwrap();
+    let answers = bench.exchange(&frame);
+    let [reply] = &answers[..] else { panic!("{answers:?}") };
+    let packet = SlicedPacket::from_ethernet(reply).unwrap();
+    let Some(etherparse::TransportSlice::Icmpv4(icmp)) = packet.transport else { panic!() };
+    let etherparse::Icmpv4Type::EchoReply(echo) = icmp.icmp_type() else { panic!() };
+    assert_eq!((echo.id, echo.seq, icmp.payload()), (7, 9, &b"ping"[..]));
+}
+
+#[test]
+fn frames_for_others_are_ignored() {
+    let mut bench = bench(1);
+    let mut to_another = arp_request(address::GUEST4, address::SERVER4);
+    to_another[..6].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+    let mut ipv6 = vec![0x33, 0x33, 0, 0, 0, 1];
+    ipv6.extend(address::GUEST_MAC);
+    ipv6.extend([0x86, 0xdd]);
+    ipv6.resize(80, 0);
+    for frame in [&to_another[..], &ipv6, &[0xff; 13], &[]] {
+        assert!(bench.exchange(frame).is_empty());
+    }
+    assert_eq!(bench.events, []);
+    assert_eq!(bench.network.poll_at(), None);
+}
+
+#[test]
+fn the_guest_may_end_with_fin() {
+    let mut bench = bench(1000);
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(SHORT);
+    bench.send(handle, GET.as_bytes());
+    bench.run_for(SHORT);
+    bench.socket(handle).close();
+    bench.run_for(SHORT);
+    assert_eq!(ends(&bench), [TcpEnd::GuestFin]);
+    assert_eq!(bench.socket(handle).state(), State::TimeWait);
+}
+
+#[test]
+fn the_guest_may_end_with_rst() {
+    let mut bench = bench(1000);
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(SHORT);
+    bench.send(handle, GET.as_bytes());
+    bench.run_for(SHORT);
+    bench.socket(handle).abort();
+    bench.run_for(SHORT);
+    assert_eq!(ends(&bench), [TcpEnd::GuestReset]);
+    assert_eq!(delivered(&bench), 1);
+}
+
+#[test]
+fn the_server_ends_with_fin_and_only_later_data_is_reset() {
+    let mut settings = NetworkSettings::default();
+    settings.http.connection = Connection::CloseUnannounced;
+    let mut bench = Bench::new(&settings, image(1000));
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(SHORT);
+    // The second request has arrived when the answer to the first ends the connection: it is dropped.
+    bench.send(handle, GET.repeat(2).as_bytes());
+    let received = bench.read(handle, Duration::from_secs(1));
+    assert_eq!(received.end, End::Fin);
+    assert_eq!(responses(&received.bytes, &["GET"], true)[0].body.len(), 1000);
+    assert_eq!((ends(&bench), delivered(&bench)), (vec![TcpEnd::ServerFin], 1));
+    // A client that does not see the end sends its next request on the dead connection.
+    bench.send(handle, GET.as_bytes());
+    bench.run_for(SHORT);
+    assert_eq!(bench.socket(handle).state(), State::Closed);
+    let (_, direction, last) = bench.frames.last().unwrap();
+    assert_eq!((*direction, tcp_of(last).unwrap().rst), (Direction::ToGuest, true));
+    assert_eq!(ends(&bench), [TcpEnd::ServerFin], "reported once");
+}
+
+#[test]
+fn a_client_that_never_closes_is_forgotten() {
+    let mut settings = NetworkSettings::default();
+    settings.http.connection = Connection::Close;
+    let mut bench = Bench::new(&settings, image(1000));
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(SHORT);
+    bench.send(handle, GET.as_bytes());
+    assert_eq!(bench.read(handle, Duration::from_secs(1)).end, End::Fin);
+    let at = bench.network.poll_at().unwrap();
+    assert!(at.since(bench.now) > Duration::from_secs(50), "{at}");
+    bench.tick(at);
+    assert_eq!(bench.network.poll_at(), None);
+}
+
+/// EDK2 ends a download with RST; what that segment acknowledges counts.
+#[test]
+fn a_reset_may_acknowledge_the_last_bytes() {
+    for (short, count) in [(0, 1), (1, 0), (u32::MAX, 0)] {
+        let mut bench = bench(500);
+        bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+        let answers = bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b""));
+        let initial = tcp_of(&answers[0]).unwrap().sequence_number.wrapping_add(1);
+        let acknowledge =
+            |h: &mut TcpHeader| (h.sequence_number, h.ack, h.acknowledgment_number) = (1001, true, initial);
+        let answers = bench.exchange(&tcp(address::SERVER4, acknowledge, GET.as_bytes()));
+        let sent: usize = answers.iter().map(|f| f.len() - 54).sum();
+        assert!(sent > 500, "head and image");
+        assert_eq!(delivered(&bench), 0);
+        let reset = |h: &mut TcpHeader| {
+            h.sequence_number = 1001 + GET.len() as u32;
+            (h.rst, h.ack) = (true, true);
+            h.acknowledgment_number = initial.wrapping_add(sent as u32).wrapping_sub(short);
+        };
+        bench.exchange(&tcp(address::SERVER4, reset, b""));
+        assert_eq!((delivered(&bench), ends(&bench)), (count, vec![TcpEnd::GuestReset]), "{short}");
+    }
+}
+
+#[test]
+fn a_reset_before_the_handshake_is_over_ends_it() {
+    let mut bench = bench(1);
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b""));
+    let reset = |h: &mut TcpHeader| (h.sequence_number, h.rst) = (1001, true);
+    assert!(bench.exchange(&tcp(address::SERVER4, reset, b"")).is_empty());
+    assert_eq!(ends(&bench), [TcpEnd::GuestReset]);
+    assert!(!bench.events.iter().any(|e| matches!(e, Event::TcpEstablished { .. })));
+    assert_eq!(bench.network.poll_at(), None);
+}
+
+#[test]
+fn a_retransmitted_syn_is_no_new_connection() {
+    let mut bench = bench(1);
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    for _ in 0..3 {
+        bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b""));
+        bench.exchange(&tcp(ELSEWHERE, |h| h.syn = true, b""));
+    }
+    let syns: Vec<_> = bench.events.iter().map(|e| serde_json::to_value(e).unwrap()).collect();
+    assert_eq!(syns.len(), 2, "{syns:?}");
+    assert_eq!((&syns[0]["connection"], &syns[0]["accepted"]), (&1.into(), &true.into()));
+    assert_eq!((&syns[1]["connection"], &syns[1]["to"]["address"]), (&2.into(), &"198.51.100.1".into()));
+    assert_eq!(syns[1]["accepted"], false);
+}
+
+#[test]
+fn a_syn_with_a_wrong_checksum_opens_nothing() {
+    let mut bench = bench(1);
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    let mut frame = tcp(address::SERVER4, |h| h.syn = true, b"");
+    frame[50] ^= 1;
+    assert!(bench.exchange(&frame).is_empty());
+    assert_eq!((bench.events.len(), bench.network.poll_at()), (0, None));
+}
+
+#[test]
+fn a_port_may_be_used_again() {
+    let mut settings = NetworkSettings::default();
+    settings.http.connection = Connection::Close;
+    let mut bench = Bench::new(&settings, image(10));
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    for round in 1..=3 {
+        let start = 1000 * round;
+        let syn = |h: &mut TcpHeader| (h.sequence_number, h.syn) = (start, true);
+        let answers = bench.exchange(&tcp(address::SERVER4, syn, b""));
+        let initial = tcp_of(&answers[0]).unwrap().sequence_number.wrapping_add(1);
+        let data = |h: &mut TcpHeader| {
+            (h.sequence_number, h.ack, h.acknowledgment_number) = (start + 1, true, initial)
+        };
+        let answers = bench.exchange(&tcp(address::SERVER4, data, GET.as_bytes()));
+        let fin = answers.iter().map(|f| tcp_of(f).unwrap()).find(|h| h.fin).unwrap();
+        let last = answers.last().unwrap();
+        let end = fin.sequence_number.wrapping_add(last.len() as u32 - 54 + 1);
+        let acknowledge = |h: &mut TcpHeader| {
+            (h.sequence_number, h.ack, h.acknowledgment_number) = (start + 1 + GET.len() as u32, true, end);
+        };
+        bench.exchange(&tcp(address::SERVER4, acknowledge, b""));
+        assert_eq!(ends(&bench).len(), round as usize, "the guest never sends FIN");
+    }
+    assert_eq!(delivered(&bench), 3);
+}
+
+#[test]
+fn lost_frames_are_sent_again_in_guest_time() {
+    let image = image(200_000);
+    let mut bench = Bench::new(&NetworkSettings::default(), image.clone());
+    let mut count = 0u32;
+    bench.loss = Some(Box::new(move |_, _| {
+        count += 1;
+        count % 7 == 3
+    }));
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(Duration::from_secs(5));
+    bench.send(handle, GET.as_bytes());
+    let received = bench.read(handle, Duration::from_secs(300));
+    assert!(responses(&received.bytes, &["GET"], false)[0].body == *image);
+    assert_eq!(delivered(&bench), 1);
+}
+
+#[test]
+fn a_silent_guest_is_tried_again_at_longer_intervals() {
+    let mut bench = bench(1);
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b""));
+    let mut intervals = Vec::new();
+    for _ in 0..4 {
+        let at = bench.network.poll_at().unwrap();
+        assert!(at > bench.now);
+        intervals.push(at.since(bench.now).as_millis());
+        let again = bench.tick(at);
+        assert!(again.iter().all(|f| tcp_of(f).is_some_and(|h| h.syn && h.ack)), "{again:?}");
+    }
+    assert!(intervals.is_sorted() && intervals[3] >= 4 * intervals[0], "{intervals:?}");
+}
+
+#[test]
+fn many_connections_at_once() {
+    let mut bench = bench(5000);
+    let handles: Vec<_> = (0..64).map(|_| bench.connect(address::SERVER4, 80)).collect();
+    bench.run_for(SHORT);
+    for &handle in &handles {
+        bench.send(handle, GET.as_bytes());
+    }
+    bench.run_for(SHORT);
+    assert_eq!(delivered(&bench), 64);
+    let one_more = bench.connect(address::SERVER4, 80);
+    bench.run_for(SHORT);
+    assert_eq!(bench.socket(one_more).state(), State::Closed);
+    for handle in handles {
+        bench.socket(handle).abort();
+    }
+    bench.run_for(SHORT);
+    assert_eq!(bench.ask(80, GET).bytes.len(), 5000 + 72);
+}
+
+#[test]
+fn a_guest_with_an_address_from_elsewhere_is_on_link() {
+    let mut settings = NetworkSettings::default();
+    settings.dhcp4.address = Some(ELSEWHERE);
+    let mut bench = Bench::with_address(&settings, image(100), ELSEWHERE);
+    // Such a guest needs a route to the server; ours has one that leads to the server itself.
+    bench.exchange(&arp_request(ELSEWHERE, address::SERVER4));
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(address::GUEST_MAC, address::SERVER_MAC)
+        .ipv4(ELSEWHERE.octets(), address::SERVER4.octets(), 64)
+        .tcp(5000, 80, 1, 1000)
+        .syn()
+        .write(&mut frame, b"")
+        .unwrap();
+    let answers = bench.exchange(&frame);
+    assert!(tcp_of(&answers[0]).is_some_and(|h| h.syn && h.ack));
+}
+
+/// No copy of the image is made on the way.
+#[test]
+fn a_large_image_is_streamed() {
+    let image = image(64 << 20);
+    let mut bench = Bench::new(&NetworkSettings::default(), image.clone());
+    let before = std::sync::Arc::strong_count(&image);
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(SHORT);
+    bench.send(handle, GET.as_bytes());
+    let mut received = 0;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/efi\r\nContent-Length: 67108864\r\n\r\n".len();
+    while received < image.len() + head && bench.step() {
+        bench.frames.clear();
+        let socket = bench.socket(handle);
+        while socket.can_recv() {
+            received += socket.recv(|part| (part.len(), part.len())).unwrap();
+        }
+    }
+    bench.run_for(SHORT);
+    assert_eq!(received, image.len() + head);
+    assert_eq!((delivered(&bench), std::sync::Arc::strong_count(&image)), (1, before));
+}
+
+#[test]
+fn time_never_goes_backwards() {
+    let mut network = Network::new(&NetworkSettings::default(), image(1)).unwrap();
+    let mut out = Outbox::default();
+    network.receive(
+        GuestTime::from_micros(u64::MAX),
+        &arp_request(address::GUEST4, address::SERVER4),
+        &mut out,
+    );
+    network.receive(GuestTime::ZERO, &tcp(address::SERVER4, |h| h.syn = true, b""), &mut out);
+    network.poll(GuestTime::ZERO, &mut out);
+    assert_eq!(out.frames.len(), 2);
+}

@@ -1,1 +1,26 @@
-//! A sans-IO HTTP boot client with switchable faults, for tests without QEMU
+//! A simulated UEFI HTTP boot client with switchable faults, for tests of the whole pipeline without QEMU.
+//!
+//! [`FakeFirmware`] implements [`wire::Guest`]. By default it is a conforming client (UEFI 2.11 §24.7): address by
+//! DHCPv4, `HEAD`, `GET`, and then it executes what it got, by computing the payload's proof from the bytes that came
+//! over the wire. A [`Behaviour`] changes one habit at a time; the presets name clients that exist.
+//!
+//! It never sleeps: when nothing is on its way, its clock jumps to its next timer or to the harness's.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod behaviour;
+mod client;
+mod console;
+mod device_path;
+mod dhcp4;
+mod garbage;
+mod guest;
+mod http;
+mod stack;
+mod url;
+
+pub use behaviour::{
+    Behaviour, Closing, Execution, Host, MediaType, Moment, Offers, Request, Suffix, Trouble, TroubleKind,
+};
+pub use guest::{FakeFirmware, MAC};

@@ -1,0 +1,160 @@
+//! From DISCOVER to a lease (RFC 2131 §3.1).
+
+use super::{Client, Effect, Lease, State};
+use crate::behaviour::{Moment, Offers};
+use crate::console;
+use crate::dhcp4::{self, Message, Offer};
+use crate::http::Method;
+use crate::stack::Stack;
+use crate::url::Url;
+use etherparse::{SlicedPacket, TransportSlice};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use wire::GuestTime;
+
+/// Collecting offers.
+pub(super) struct Selecting {
+    pub(super) started: GuestTime,
+    pub(super) sent: u32,
+    pub(super) until: GuestTime,
+    pub(super) offers: Vec<Offer>,
+    pub(super) restarts: u32,
+}
+
+/// Waiting for an ACK.
+pub(super) struct Requesting {
+    pub(super) started: GuestTime,
+    pub(super) sent: u32,
+    pub(super) until: GuestTime,
+    pub(super) offer: Offer,
+    pub(super) url: Url,
+    pub(super) restarts: u32,
+}
+
+impl Client {
+    pub(super) fn select(&mut self, now: GuestTime, restarts: u32) {
+        self.discover(now, Selecting { started: now, sent: 0, until: now, offers: Vec::new(), restarts });
+    }
+
+    fn discover(&mut self, now: GuestTime, mut it: Selecting) {
+        let frame = dhcp4::frame(&Message::Discover, self.xid, seconds(it.started, now));
+        self.effects.push(Effect::Frame(frame));
+        it.sent += 1;
+        it.until = now + patience(it.sent);
+        self.state = State::Selecting(it);
+        self.strikes(Moment::DiscoverSent, now);
+    }
+
+    /// EDK2 collects offers until the timer of the running DISCOVER, so that a better one may come.
+    pub(super) fn offer_window_closes(&mut self, now: GuestTime) {
+        let State::Selecting(it) = std::mem::replace(&mut self.state, State::Over) else { return };
+        let wanted = it.offers.iter().find_map(|offer| Some((offer.clone(), self.usable(offer)?)));
+        match wanted {
+            Some((offer, url)) if self.behaviour.requests => {
+                self.request(
+                    now,
+                    Requesting {
+                        started: it.started,
+                        sent: 0,
+                        until: now,
+                        offer,
+                        url,
+                        restarts: it.restarts,
+                    },
+                );
+            }
+            _ if it.sent < self.behaviour.discovers => self.discover(now, it),
+            _ => self.fail(now, console::TIMEOUT),
+        }
+    }
+
+    /// The URL of an offer that this client takes.
+    fn usable(&self, offer: &Offer) -> Option<Url> {
+        let http = self.behaviour.offers == Offers::WithUrl || offer.class.starts_with(b"HTTPClient");
+        let complete = !offer.address.is_unspecified() && offer.server.is_some();
+        Url::parse(offer.bootfile.as_deref()?).filter(|_| http && complete)
+    }
+
+    fn request(&mut self, now: GuestTime, mut it: Requesting) {
+        let frame = dhcp4::frame(&Message::Request(&it.offer), self.xid, seconds(it.started, now));
+        self.effects.push(Effect::Frame(frame));
+        it.sent += 1;
+        it.until = now + patience(it.sent);
+        self.state = State::Requesting(it);
+        self.strikes(Moment::RequestSent, now);
+    }
+
+    pub(super) fn request_again(&mut self, now: GuestTime) {
+        let State::Requesting(it) = std::mem::replace(&mut self.state, State::Over) else { return };
+        if it.sent < self.behaviour.discovers {
+            self.request(now, it)
+        } else {
+            self.fail(now, console::TIMEOUT)
+        }
+    }
+
+    pub(super) fn dhcp_answer(&self, frame: &[u8]) -> Option<Offer> {
+        let packet = SlicedPacket::from_ethernet(frame).ok()?;
+        let TransportSlice::Udp(datagram) = packet.transport? else { return None };
+        (datagram.destination_port() == 68).then(|| dhcp4::read(datagram.payload(), self.xid)).flatten()
+    }
+
+    pub(super) fn dhcp_answered(&mut self, now: GuestTime, answer: Offer) {
+        match (&mut self.state, answer.kind) {
+            (State::Selecting(it), dhcp4::OFFER) => {
+                it.offers.push(answer);
+                self.print(".");
+                self.strikes(Moment::OfferReceived, now);
+            }
+            (State::Requesting(it), dhcp4::ACK | dhcp4::NAK) if answer.server == it.offer.server => {
+                let State::Requesting(it) = std::mem::replace(&mut self.state, State::Over) else { return };
+                self.print(".");
+                if answer.kind == dhcp4::ACK {
+                    self.bind(now, it, &answer);
+                } else if it.restarts < self.behaviour.restarts_after_nak {
+                    self.xid += 1;
+                    self.select(now, it.restarts + 1);
+                } else {
+                    self.fail(now, console::DEVICE);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, now: GuestTime, it: Requesting, ack: &Offer) {
+        let objection = if ack.address != it.offer.address {
+            Some("Lease confirmed isn't the same as that in the offer")
+        } else if self.behaviour.declines_lease_without_netmask && ack.mask.is_none() {
+            Some("Lease is denied upon entering bound")
+        } else {
+            None
+        };
+        if let Some(reason) = objection {
+            let message = Message::Decline(&it.offer, reason);
+            self.effects.push(Effect::Frame(dhcp4::frame(&message, self.xid, seconds(it.started, now))));
+            return self.fail(now, console::DEVICE);
+        }
+        if self.strikes(Moment::AckReceived, now) {
+            return;
+        }
+        // What the offer said counts, as in EDK2; without a mask, the link is the class C network of the address.
+        let mask = it.offer.mask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0));
+        let lease = Lease { address: it.offer.address, mask, router: it.offer.router };
+        let prefix = u8::try_from(mask.to_bits().leading_ones()).unwrap_or(32);
+        self.print(console::station(lease.address));
+        self.stack = Some(Stack::new(now, self.boots, lease.address, prefix, lease.router));
+        let method = if self.behaviour.heads { Method::Head } else { Method::Get };
+        let redirects = self.behaviour.redirects;
+        self.open(now, lease, it.url, redirects, method);
+    }
+}
+
+/// RFC 2131 §4.1 without its jitter, as EDK2 waits: 4, 8, 16, 32 seconds.
+fn patience(sent: u32) -> Duration {
+    Duration::from_secs(2 << sent.clamp(1, 4))
+}
+
+fn seconds(since: GuestTime, now: GuestTime) -> u16 {
+    u16::try_from(now.since(since).as_secs()).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,73 @@
+//! What the client prints: EDK2's words, in the order in which its boot manager and HttpBootDxe print them on a serial
+//! line (compared with OVMF 2020.11 and 2026.08 without a DHCP server).
+
+use std::net::Ipv4Addr;
+
+/// How EDK2 names its only network boot option here.
+const OPTION: &str = "Boot0001 \"UEFI HTTPv4 (MAC:525400123456)\" from PciRoot(0x0)/Pci(0x2,0x0)/MAC(525400123456,0x1)\
+                      /IPv4(0.0.0.0,0x0,DHCP,0.0.0.0,0.0.0.0,0.0.0.0)/Uri()";
+
+/// Clears the screen, as at each power-on.
+pub(crate) const CLEAR: &str = "\x1b[2J\x1b[01;01H\x1b[=3h\x1b[2J\x1b[01;01H\x1b[0m\x1b[37m\x1b[40m";
+
+/// Printed without a line end; dots follow.
+pub(crate) const START: &str = "\r\n>>Start HTTP Boot over IPv4.";
+
+pub(crate) fn station(address: Ipv4Addr) -> String {
+    format!("\r\n  Station IP address is {address}\r\n")
+}
+
+pub(crate) fn uri(url: &str) -> String {
+    format!("\r\n  URI: {url}\r\n")
+}
+
+pub(crate) fn downloaded(size: usize) -> String {
+    format!("  File Size: {size} Bytes\r\n\r  Downloading...100%\r\n")
+}
+
+/// The boot manager has an image in memory and starts it.
+pub(crate) fn starting() -> String {
+    format!("BdsDxe: loading {OPTION}\r\nBdsDxe: starting {OPTION}\r\n")
+}
+
+pub(crate) fn failed_to_load(status: &str) -> String {
+    format!("BdsDxe: failed to load {OPTION}: {status}\r\n{NOTHING}")
+}
+
+pub(crate) fn failed_to_start(status: &str) -> String {
+    format!("BdsDxe: failed to start {OPTION}: {status}\r\n{NOTHING}")
+}
+
+/// The end of every boot order.
+pub(crate) const NOTHING: &str = "BdsDxe: No bootable option or device was found.\r\n\
+                                  BdsDxe: Press any key to enter the Boot Manager Menu.\r\n";
+
+pub(crate) fn http_status(status: u16, reason: &str) -> String {
+    let class = match status {
+        300..=399 => "Redirection",
+        400..=499 => "Client Error",
+        _ => "Server Error",
+    };
+    format!("\r\n  {class}: {status} {reason}\r\n")
+}
+
+pub(crate) fn redirected(location: &str) -> String {
+    format!("\r\n  HTTP ERROR: Resource Redirected.\r\n  New Location: {location}\r\n")
+}
+
+/// The size of the file is what EDK2 asks for first, so any failure of the network begins with this.
+pub(crate) const NO_SIZE: &str = "Could not retrieve NBP file size from HTTP server.";
+pub(crate) const TIMEOUT: &str = "Server response timeout.";
+pub(crate) const DEVICE: &str = "Network device error.";
+pub(crate) const UNEXPECTED: &str = "Unexpected network error.";
+
+pub(crate) fn error(text: &str) -> String {
+    format!("\r\n  Error: {text}\r\n")
+}
+
+/// What `DumpCpuContext` prints, the registers shortened.
+pub(crate) const EXCEPTION: &str = "!!!! X64 Exception Type - 0D(#GP - General Protection)  CPU Apic ID - 00000000 !!!!\r\n\
+     ExceptionData - 0000000000000000\r\n\
+     RIP  - 000000000E5F1C3A, CS  - 0000000000000038, RFLAGS - 0000000000210246\r\n\
+     RAX  - AFAFAFAFAFAFAFAF, RCX - 000000000E60A018, RDX - 0000000000000001\r\n\
+     !!!! Find image based on IP(0xE5F1C3A) (No PDB)  (ImageBase=000000000E5EE000, EntryPoint=000000000E5F0B10) !!!!\r\n";

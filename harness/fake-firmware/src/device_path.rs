@@ -1,0 +1,35 @@
+//! The device path of an image that came by HTTP over IPv4 (UEFI 2.11 §10.3.4).
+
+use crate::guest::MAC;
+use std::net::Ipv4Addr;
+
+/// `End Entire Device Path`, which is what `FilePath` holds when the path names the device alone.
+pub(crate) const END: [u8; 4] = [0x7f, 0xff, 4, 0];
+
+/// `PciRoot(0x0)/Pci(0x2,0x0)/MAC(…)/IPv4(…)/Uri(…)`.
+pub(crate) fn http4(address: Ipv4Addr, router: Option<Ipv4Addr>, mask: Ipv4Addr, url: &str) -> Vec<u8> {
+    let mut path = Vec::new();
+    let mut node = |kind: u8, subtype: u8, data: &[u8]| {
+        let length = u16::try_from(4 + data.len()).unwrap_or(u16::MAX);
+        path.extend([kind, subtype]);
+        path.extend(length.to_le_bytes());
+        path.extend(&data[..usize::from(length) - 4]);
+    };
+    // ACPI device path: PNP0A03, which UEFI writes PciRoot, unit 0; then function 0 of device 2.
+    node(2, 1, &[&0x0a03_41d0_u32.to_le_bytes()[..], &[0; 4]].concat());
+    node(1, 1, &[0, 2]);
+    let mut hardware = [0; 33];
+    hardware[..6].copy_from_slice(&MAC);
+    hardware[32] = 1; // Ethernet
+    node(3, 11, &hardware);
+    let router = router.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    // Remote address, both ports and protocol stay 0, as EDK2 leaves them; the address is not static.
+    node(
+        3,
+        12,
+        &[&address.octets()[..], &[0; 4], &[0; 4], &[6, 0], &[0], &router.octets(), &mask.octets()].concat(),
+    );
+    node(3, 24, url.as_bytes());
+    path.extend(END);
+    path
+}

@@ -1,0 +1,203 @@
+//! The client's end of TCP/IP, by smoltcp: one interface, one connection at a time.
+
+use crate::guest::MAC;
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use wire::GuestTime;
+
+/// EDK2 before 2023.11 offers this window; larger ones need scaling.
+const WINDOW: usize = 64 * 1024;
+const FIRST_PORT: u16 = 49152;
+
+pub(crate) struct Stack {
+    interface: Interface,
+    device: Queues,
+    sockets: SocketSet<'static>,
+    connection: Option<SocketHandle>,
+    next_port: u16,
+}
+
+/// What became of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// None, or it is over.
+    Closed,
+    /// SYN is on its way.
+    Opening,
+    /// Data can go both ways.
+    Open,
+    /// The server has sent FIN.
+    Ending,
+}
+
+#[derive(Default)]
+struct Queues {
+    received: VecDeque<Vec<u8>>,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Stack {
+    /// A stack at `address`. `boot` numbers the boots of a machine: each has its own ports and sequence numbers, so that
+    /// a server does not take them for the last one's (RFC 6528, RFC 6056).
+    pub(crate) fn new(
+        now: GuestTime,
+        boot: u16,
+        address: Ipv4Addr,
+        prefix: u8,
+        router: Option<Ipv4Addr>,
+    ) -> Self {
+        let mut device = Queues::default();
+        let mut config = Config::new(EthernetAddress(MAC).into());
+        config.random_seed = u64::from(boot) + 1;
+        let mut interface = Interface::new(config, &mut device, instant(now));
+        interface.update_ip_addrs(|addresses| {
+            let address = Ipv4Cidr::new(address, prefix);
+            addresses.push(IpCidr::Ipv4(address)).expect("invariant: there is room for one address");
+        });
+        if let Some(router) = router {
+            interface
+                .routes_mut()
+                .add_default_ipv4_route(router)
+                .expect("invariant: there is room for one route");
+        }
+        Self {
+            interface,
+            device,
+            sockets: SocketSet::new(Vec::new()),
+            connection: None,
+            next_port: FIRST_PORT + boot % 1024 * 16,
+        }
+    }
+
+    /// Opens a connection; the one before is left as it is.
+    pub(crate) fn connect(&mut self, to: SocketAddrV4) {
+        let buffer = || tcp::SocketBuffer::new(vec![0; WINDOW]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.set_nagle_enabled(false);
+        let port = self.next_port;
+        self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+        // Refused for the unspecified address and port 0 only: then there is no connection, as after a RST.
+        let opened = socket.connect(self.interface.context(), (*to.ip(), to.port()), port);
+        self.connection = opened.is_ok().then(|| self.sockets.add(socket));
+    }
+
+    pub(crate) fn state(&self) -> Connection {
+        let Some(handle) = self.connection else { return Connection::Closed };
+        match self.sockets.get::<tcp::Socket<'_>>(handle).state() {
+            tcp::State::SynSent | tcp::State::SynReceived => Connection::Opening,
+            tcp::State::Established => Connection::Open,
+            tcp::State::CloseWait => Connection::Ending,
+            _ => Connection::Closed,
+        }
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        if let Some(handle) = self.connection {
+            // Requests are shorter than the window; on a dead connection they go nowhere.
+            let _ = self.sockets.get_mut::<tcp::Socket<'_>>(handle).send_slice(bytes);
+        }
+    }
+
+    /// Takes what has arrived.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut taken = Vec::new();
+        if let Some(handle) = self.connection {
+            let socket = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
+            while socket.can_recv() {
+                let part = socket.recv(|bytes| (bytes.len(), bytes.to_vec()));
+                taken.extend(part.unwrap_or_default());
+            }
+        }
+        taken
+    }
+
+    /// Ends the connection with FIN.
+    pub(crate) fn close(&mut self) {
+        if let Some(socket) = self.established() {
+            socket.close();
+        }
+    }
+
+    /// Ends the connection with RST.
+    pub(crate) fn abort(&mut self) {
+        if let Some(socket) = self.established() {
+            socket.abort();
+        }
+    }
+
+    /// The connection to be ended; one that was never made is forgotten without a word (RFC 9293 §3.10.4, §3.10.5).
+    fn established(&mut self) -> Option<&mut tcp::Socket<'static>> {
+        let handle = self.connection?;
+        if self.sockets.get::<tcp::Socket<'_>>(handle).state() == tcp::State::SynSent {
+            self.sockets.remove(handle);
+            self.connection = None;
+            return None;
+        }
+        Some(self.sockets.get_mut::<tcp::Socket<'_>>(handle))
+    }
+
+    pub(crate) fn receive(&mut self, frame: Vec<u8>) {
+        self.device.received.push_back(frame);
+    }
+
+    /// Does what is due and returns the frames to send.
+    pub(crate) fn poll(&mut self, now: GuestTime) -> Vec<Vec<u8>> {
+        self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
+        std::mem::take(&mut self.device.sent)
+    }
+
+    pub(crate) fn poll_at(&mut self, now: GuestTime) -> Option<GuestTime> {
+        let at = self.interface.poll_at(instant(now), &self.sockets)?;
+        Some(GuestTime::from_micros(u64::try_from(at.total_micros()).unwrap_or(0)).max(now))
+    }
+}
+
+fn instant(time: GuestTime) -> Instant {
+    // smoltcp adds to it; three hundred years are enough.
+    Instant::from_micros(i64::try_from(time.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 2))
+}
+
+impl Device for Queues {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Send<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Received, Send<'_>)> {
+        let frame = self.received.pop_front()?;
+        Some((Received(frame), Send(&mut self.sent)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Send<'_>> {
+        Some(Send(&mut self.sent))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = 1514;
+        capabilities
+    }
+}
+
+struct Received(Vec<u8>);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(&self.0)
+    }
+}
+
+struct Send<'a>(&'a mut Vec<Vec<u8>>);
+
+impl TxToken for Send<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
+        let mut frame = vec![0; length];
+        let result = f(&mut frame);
+        self.0.push(frame);
+        result
+    }
+}

@@ -1,0 +1,98 @@
+//! The URLs that the client can fetch: `http` with an IPv4 address (RFC 3986 §3.2.2); it has no resolver.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    pub(crate) host: Ipv4Addr,
+    pub(crate) port: u16,
+    /// Path and query, as sent in a request line.
+    pub(crate) target: String,
+}
+
+impl Url {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") || text.bytes().any(|byte| !(b'!'..=b'~').contains(&byte)) {
+            return None;
+        }
+        // The fragment stays with the client (RFC 9110 §7.1).
+        let rest = rest.split('#').next()?;
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let authority = authority.rsplit('@').next()?;
+        let (host, port) = match authority.split_once(':') {
+            Some((host, "")) => (host, 80),
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, 80),
+        };
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        Some(Self { host: host.parse().ok()?, port, target: format!("{slash}{target}") })
+    }
+
+    /// The URL that a `Location` value means here; relative paths without a leading slash are not used by our server
+    /// and not understood.
+    pub(crate) fn redirected(&self, location: &str) -> Option<Self> {
+        if location.starts_with('/') && !location.starts_with("//") {
+            return Some(Self { target: location.split('#').next()?.to_owned(), ..self.clone() });
+        }
+        Self::parse(location)
+    }
+
+    /// The last four characters of the path, which select a handler.
+    pub(crate) fn suffix(&self) -> &str {
+        let path = self.target.split('?').next().unwrap_or_default();
+        path.get(path.len().saturating_sub(4)..).unwrap_or_default()
+    }
+
+    pub(crate) fn endpoint(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.host, self.port)
+    }
+
+    pub(crate) fn authority(&self) -> String {
+        if self.port == 80 { self.host.to_string() } else { self.endpoint().to_string() }
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "http://{}{}", self.authority(), self.target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_can_be_fetched() {
+        let read = |text| Url::parse(text).map(|url| (url.to_string(), url.suffix().to_owned()));
+        for (text, expected) in [
+            ("http://192.0.2.1/boot.efi", Some(("http://192.0.2.1/boot.efi", ".efi"))),
+            ("HTTP://192.0.2.1:8080/a.EFI?x=1#y", Some(("http://192.0.2.1:8080/a.EFI?x=1", ".EFI"))),
+            ("http://u:p@192.0.2.1", Some(("http://192.0.2.1/", "/"))),
+            ("http://192.0.2.1?f=a.efi", Some(("http://192.0.2.1/?f=a.efi", "/"))),
+            ("http://boot.example/a.efi", None),
+            ("http://192.0.2.1:99999/a.efi", None),
+            ("https://192.0.2.1/a.efi", None),
+            ("http://192.0.2.1/a b", None),
+            ("boot.efi", None),
+        ] {
+            let expected = expected.map(|(url, suffix)| (url.to_owned(), suffix.to_owned()));
+            assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn redirects_to_urls_and_absolute_paths() {
+        let base = Url::parse("http://192.0.2.1:81/a/b").unwrap();
+        for (location, expected) in [
+            ("/c.efi", Some("http://192.0.2.1:81/c.efi")),
+            ("http://192.0.2.2/c.efi", Some("http://192.0.2.2/c.efi")),
+            ("https://192.0.2.2/c.efi", None),
+            ("//192.0.2.2/c.efi", None),
+        ] {
+            let found = base.redirected(location).map(|url| url.to_string());
+            assert_eq!(found.as_deref(), expected, "{location}");
+        }
+    }
+}

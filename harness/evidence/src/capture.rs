@@ -103,6 +103,13 @@ impl Capture {
     }
 }
 
+impl Drop for Capture {
+    /// For a cell that ends in an error: what it saw may explain the error. The error itself says enough about a full disk.
+    fn drop(&mut self) {
+        let _ = self.flush();
+    }
+}
+
 /// SHB and IDB.
 fn head(meta: &CellMeta) -> Result<PcapNgWriter<Vec<u8>>, pcap_file::pcapng::PcapNgWriteError> {
     let comment = |name: &str, text: &str| {

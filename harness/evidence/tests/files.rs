@@ -186,6 +186,19 @@ fn a_killed_cell_leaves_files_that_can_be_read() {
 }
 
 #[test]
+fn a_cell_that_ends_in_an_error_keeps_its_bulk_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut cell = create(directory.path());
+    for (index, (direction, frame)) in download(30).into_iter().take(40).enumerate() {
+        cell.frame(at(index as u64), direction, &frame).unwrap();
+    }
+    let capture = directory.path().join("capture.pcapng");
+    let before = fs::metadata(&capture).unwrap().len();
+    drop(cell);
+    assert!(fs::metadata(&capture).unwrap().len() > before + 20_000);
+}
+
+#[test]
 fn a_write_cut_in_the_middle_loses_only_that_frame() {
     let directory = tempfile::tempdir().unwrap();
     let files = record(directory.path(), 4).files;

@@ -109,7 +109,7 @@ fn identify(cell: &mut CellResult) {
         .params
         .iter()
         .map(|(path, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = crate::words::value(value);
             format!("{}={value}", path.rsplit('.').next().unwrap_or(path))
         })
         .collect();

@@ -1,5 +1,7 @@
 //! Files that are there completely or not at all.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 use report::{ReportError, latest, sample, write_all};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! `index.html`: one file, no request, nothing of others as markup, quick and small.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 use record::{Results, Verdict};
 use report::{Format, Html, sample};
 

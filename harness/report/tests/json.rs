@@ -1,5 +1,7 @@
 //! `results.json`, its published schema and its reader.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 use record::{Results, SCHEMA_ID};
 use report::{Format, Json, ReportError, parse, sample};
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! `matrix.md`.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 use report::{Format, Markdown, sample};
 
 #[test]

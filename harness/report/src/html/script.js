@@ -126,7 +126,8 @@
     const happened = [data.outcomes[cell.outcome], data.outcomes[cell.outcome] === "boots" ? null : data.stages[cell.stage]].filter(Boolean).join(" at ");
     return make("span", `chip v-${word}`, `${sign} ${word}${long && happened ? `: ${happened}` : ""}`);
   };
-  const hashOf = (cell) => `#${encodeURIComponent(idOf(cell))}`;
+  // Quoted as far as a fragment needs it, so that a permalink can be read (RFC 3986 §3.5).
+  const hashOf = (cell) => `#${encodeURIComponent(idOf(cell)).replace(/%(2F|3A|3B|3D|3F|40|2C)/g, decodeURIComponent)}`;
   // Every part is quoted, so a path stays below the report's directory and is never another scheme.
   const pathOf = (path) => path.split("/").filter((part) => part && part !== "." && part !== "..").map(encodeURIComponent).join("/");
 
@@ -199,6 +200,16 @@
     panel.scrollTop = 0;
     panel.hidden = false;
     document.body.classList.add("with-panel");
+    // The panel takes room from the table, which may have moved the cell away.
+    const box = current.getBoundingClientRect();
+    const view = table.parentElement.getBoundingClientRect();
+    const foot = matchMedia("(max-width: 50rem)").matches ? innerHeight - panel.offsetHeight : innerHeight;
+    const top = Math.max(0, view.top) + table.tHead.offsetHeight;
+    const left = view.left + table.tHead.rows[0].cells[0].offsetWidth;
+    if (box.top < top || box.bottom > Math.min(foot, view.bottom) || box.left < left || box.right > view.right) {
+      current.scrollIntoView({ block: "center", inline: "center" });
+      if (foot < innerHeight) scrollBy(0, (innerHeight - foot) / 2);
+    }
   };
   const close = () => {
     if (current) current.removeAttribute("aria-current");
@@ -222,10 +233,11 @@
   const follow = () => {
     const cell = named();
     if (!cell) return;
-    if (cell.row.element.hidden) form.reset();
+    if (cell.row.element.hidden) {
+      form.reset();
+      cell.row.element.hidden = cell.row.scenario.element.hidden = cell.row.scenario.group.element.hidden = false;
+    }
     open(cell);
-    const box = current.getBoundingClientRect();
-    if (box.top < 140 || box.bottom > innerHeight - 20) setTimeout(() => current && current.scrollIntoView({ block: "center" }), 30);
   };
   addEventListener("hashchange", follow);
   table.addEventListener("click", (event) => {

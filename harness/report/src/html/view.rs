@@ -59,6 +59,8 @@ struct ScenarioView {
     clause: String,
     level: &'static str,
     single: bool,
+    /// Characters that each parameter needs to stand in a column of its own; 0 for one that is too long.
+    widths: Vec<usize>,
     rows: Vec<RowView>,
 }
 
@@ -249,9 +251,19 @@ impl ScenarioView {
             clause: show(scenario.clause),
             level: scenario.level.as_str(),
             single: scenario.is_single(),
+            widths: widths(scenario),
             rows: scenario.rows.iter().map(|row| RowView::of(row, numbers)).collect(),
         }
     }
+}
+
+fn widths(scenario: &Scenario<'_>) -> Vec<usize> {
+    let count = scenario.rows.iter().map(|row| row.params.len()).max().unwrap_or(0);
+    let width = |at: usize| {
+        let params = scenario.rows.iter().filter_map(|row| row.params.get(at));
+        params.map(|(name, value)| name.chars().count() + 1 + value.chars().count()).max().unwrap_or(0)
+    };
+    (0..count).map(width).map(|width| if width > 40 { 0 } else { width }).collect()
 }
 
 impl RowView {

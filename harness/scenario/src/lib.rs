@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod diagnostic;
+mod expectation;
 mod fault;
 mod lint;
 mod load;

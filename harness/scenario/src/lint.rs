@@ -1,9 +1,8 @@
 //! Rules for the parts of a scenario that people read: its name, its clause, its sentences, its links.
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{Document, Expect};
+use crate::model::Document;
 use crate::tree::{Content, Node};
-use record::{Level, Outcome};
 use std::ops::Range;
 
 /// Keys without which there is no scenario.
@@ -292,83 +291,6 @@ fn is_web_address(text: &str) -> bool {
     host.contains(['.', ':']) && host.bytes().all(is_host_byte) && text.chars().all(|c| c.is_ascii_graphic())
 }
 
-/// The rules for an expectation and the level that it goes with. `place` is the entry that holds them.
-pub(crate) fn expectation(level: Level, expect: Option<&Expect>, place: &Node, errors: &mut Vec<Diagnostic>) {
-    let whole = place.get("expect").unwrap_or(place);
-    let Some(expect) = expect else {
-        if level != Level::Observe {
-            errors.push(
-                Diagnostic::new(
-                    place.span.clone(),
-                    "missing key `expect`",
-                    format!("level `{level}` needs an expected outcome"),
-                )
-                .help("add a line such as `expect: { outcome: boots }`, or make the level `observe`"),
-            );
-        }
-        return;
-    };
-    let key = place.entry("expect").map_or(place.span.clone(), |(key, _)| key.span.clone());
-    if level == Level::Observe {
-        errors.push(
-            Diagnostic::new(key, "level `observe` cannot fail", "expected no `expect` with this level")
-                .help("remove `expect`, or raise the level to `may`, `should` or `must`"),
-        );
-        return;
-    }
-    let at = |name: &str| whole.nearest(name).span.clone();
-    let outcomes = &expect.outcome.0;
-    if outcomes.is_empty() {
-        errors.push(
-            Diagnostic::new(at("outcome"), "`outcome` is an empty list", "expected at least one outcome")
-                .help("write for example `outcome: boots` or `outcome: [refuses, gives-up]`"),
-        );
-    }
-    if let Some(twice) = outcomes.iter().enumerate().find_map(|(i, o)| outcomes[..i].contains(o).then_some(o))
-    {
-        errors.push(
-            Diagnostic::new(
-                at("outcome"),
-                format!("`{twice}` is listed twice"),
-                "expected each outcome once",
-            )
-            .help("remove one of the two"),
-        );
-    }
-    let boots = outcomes.contains(&Outcome::Boots);
-    for (name, is_stated) in [("stage", expect.stage.is_some()), ("cause", expect.cause.is_some())] {
-        if is_stated && boots {
-            errors.push(
-                Diagnostic::new(
-                    at(name),
-                    format!("`{name}` does not go with the outcome `boots`"),
-                    "says where a boot broke",
-                )
-                .related(at("outcome"), "allows a boot that did not break")
-                .help(format!("remove `{name}`, or `boots` from the outcomes")),
-            );
-        }
-    }
-    if let Some(cause) = expect.cause.as_deref().filter(|cause| !is_cause(cause)) {
-        errors.push(
-            Diagnostic::new(
-                at("cause"),
-                format!("`{}` is not a cause", crate::fault::shortened(cause)),
-                "expected an identifier such as `dhcp4.offer-not-http`",
-            )
-            .help("write the area, a dot, and lower-case words joined by `-`"),
-        );
-    }
-}
-
-fn is_cause(cause: &str) -> bool {
-    let is_word =
-        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    cause.split_once('.').is_some_and(|(area, words)| {
-        is_word(area) && area.starts_with(|c: char| c.is_ascii_lowercase()) && words.split('-').all(is_word)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_and_causes_have_a_shape() {
+    fn identifiers_have_a_shape() {
         assert!(is_identifier("http/content-type") && is_identifier("a/b/c1"));
         for bad in [
             "http",
@@ -442,10 +364,6 @@ mod tests {
             "http/é",
         ] {
             assert!(!is_identifier(bad), "{bad}");
-        }
-        assert!(is_cause("dhcp4.offer-not-http"));
-        for bad in ["dhcp4", "dhcp4.", ".x", "4dhcp.x", "dhcp4.Offer", "dhcp4.a_b", "a.b.c"] {
-            assert!(!is_cause(bad), "{bad}");
         }
     }
 }

@@ -17,6 +17,13 @@ pub fn json_schema() -> Value {
     let values = known(&Value::clone);
     let choices =
         known(&|value| json!({ "anyOf": [value, { "type": "array", "items": value, "minItems": 1 }] }));
+    for (_, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        if let Some(entries) =
+            property.as_object_mut().filter(|entries| entries.get("default") == Some(&Value::Null))
+        {
+            entries.remove("default");
+        }
+    }
     fill(&mut schema["properties"]["vary"], lists);
     fill(&mut schema["properties"]["exclude"]["items"], values);
     fill(&mut schema["$defs"]["Exception"]["properties"]["where"], choices);

@@ -1,12 +1,13 @@
 //! From `vary`, `exclude`, `network` and `except` to points, with everything checked on the way.
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{Document, Exception, Expect};
+use crate::expectation::{exceptions, expectations, expected};
+use crate::model::Document;
 use crate::point::{self, Point};
 use crate::tree::{Content, Node};
-use crate::{fault, lint, read, settings};
+use crate::{fault, read, settings};
 use indexmap::IndexMap;
-use record::{Expected, Level};
+use record::Level;
 use serde_json::Value;
 use services::{Network, NetworkSettings};
 use std::collections::{HashMap, HashSet};
@@ -57,15 +58,6 @@ pub(crate) fn points(
             }
         })
         .collect()
-}
-
-fn expected(level: Level, expect: Option<&Expect>) -> Expected {
-    match expect.filter(|_| level != Level::Observe) {
-        None => Expected { outcome: Vec::new(), stage: None, cause: None },
-        Some(expect) => {
-            Expected { outcome: expect.outcome.0.clone(), stage: expect.stage, cause: expect.cause.clone() }
-        }
-    }
 }
 
 /// The entries of `vary`: path and values.
@@ -234,33 +226,9 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Levels and expectations go together, for the scenario and for each exception.
-fn expectations(document: &Document, root: &Node, errors: &mut Vec<Diagnostic>) {
-    let Some(requirement) = &document.requirement else { return };
-    lint::expectation(requirement.level, document.expect.as_ref(), root, errors);
-    let nodes = root.get("except").map(Node::elements).unwrap_or_default();
-    for (exception, node) in document.except.iter().zip(nodes) {
-        if exception.level.is_none() && exception.expect.is_none() {
-            errors.push(
-                Diagnostic::new(
-                    node.span.clone(),
-                    "this exception changes nothing",
-                    "expected `level`, `expect` or both",
-                )
-                .help("say what is different at these points"),
-            );
-            continue;
-        }
-        let level = exception.level.unwrap_or(requirement.level);
-        if level == Level::Observe || exception.expect.is_some() || document.expect.is_none() {
-            lint::expectation(level, exception.expect.as_ref(), node, errors);
-        }
-    }
-}
-
 /// One combination of swept values, with their nodes.
-struct Combination<'t> {
-    params: IndexMap<String, Value>,
+pub(crate) struct Combination<'t> {
+    pub params: IndexMap<String, Value>,
     nodes: Vec<(&'t str, &'t Node)>,
 }
 
@@ -314,57 +282,6 @@ fn combinations<'t>(
         }
     }
     product
-}
-
-/// The exception that holds at each combination.
-fn exceptions<'d>(
-    document: &'d Document,
-    root: &Node,
-    combinations: &[Combination<'_>],
-    errors: &mut Vec<Diagnostic>,
-) -> Vec<Option<&'d Exception>> {
-    let nodes = root.get("except").map(Node::elements).unwrap_or_default();
-    let place = |index: usize| {
-        nodes.get(index).and_then(|node| node.get("where")).map_or(0..0, |node| node.span.clone())
-    };
-    let mut used = vec![false; document.except.len()];
-    let mut clashes = HashSet::new();
-    let chosen = combinations
-        .iter()
-        .map(|combination| {
-            let mut matching =
-                (0..document.except.len()).filter(|i| holds(&document.except[*i], &combination.params));
-            let first = matching.next();
-            used.iter_mut().enumerate().filter(|(i, _)| Some(*i) == first).for_each(|(_, used)| *used = true);
-            for second in matching {
-                used[second] = true;
-                if clashes.insert((first, second)) {
-                    let id = point::id(document.id.as_deref().unwrap_or_default(), &combination.params);
-                    errors.push(
-                        Diagnostic::new(place(second), "two exceptions hold at one point", "this one …")
-                            .related(place(first.unwrap_or_default()), "… and this one")
-                            .help(format!("make one narrower: both hold at {id}")),
-                    );
-                }
-            }
-            first.map(|index| &document.except[index])
-        })
-        .collect();
-    for (index, _) in used.iter().enumerate().filter(|(_, used)| !**used) {
-        errors.push(
-            Diagnostic::new(place(index), "this exception holds nowhere", "no point has these values")
-                .help("remove it, or the exclusion that leaves its points out"),
-        );
-    }
-    chosen
-}
-
-fn holds(exception: &Exception, params: &IndexMap<String, Value>) -> bool {
-    exception.place.iter().all(|(path, named)| {
-        let value = params.get(path);
-        value == Some(named)
-            || named.as_array().is_some_and(|list| list.iter().any(|named| value == Some(named)))
-    })
 }
 
 /// The whole settings of each combination, each checked by the network that would have to be built from it.

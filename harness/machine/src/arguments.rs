@@ -1,6 +1,7 @@
 //! QEMU's arguments: a pure function of the configuration and the channels' numbers.
 
 use crate::config::MachineConfig;
+use crate::memory::Memory;
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -17,7 +18,7 @@ pub(crate) struct ChannelNumbers {
     pub clock: RawFd,
     /// Pipe: its answers.
     pub clock_dump: RawFd,
-    /// Stream socket: serial console.
+    /// Pipe: serial console, output only.
     pub console: RawFd,
     /// Stream socket: monitor.
     pub monitor: RawFd,
@@ -29,11 +30,11 @@ impl ChannelNumbers {
         Self { frames: 3, frame_dump: 4, clock: 5, clock_dump: 6, console: 7, monitor: 8 };
 }
 
-/// Guest time between two wake-ups of QEMU that keep the virtual clock going while the guest sleeps.
+/// Farthest that the virtual clock leaps while the guest sleeps.
 const KEEP_ALIVE_MICROS: u32 = 100_000;
 
 /// All arguments, without the program.
-pub(crate) fn arguments(config: &MachineConfig, channels: &ChannelNumbers) -> Vec<OsString> {
+pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &ChannelNumbers) -> Vec<OsString> {
     let mut args: Vec<OsString> = Vec::new();
     let mut add = |option: &str, value: OsString| args.extend([option.into(), value]);
     let spec = &config.spec;
@@ -45,23 +46,36 @@ pub(crate) fn arguments(config: &MachineConfig, channels: &ChannelNumbers) -> Ve
     add("-display", "none".into());
     // Wait for `cont`: guest time zero is when the harness is ready, not when QEMU happened to be.
     add("-S", OsString::new());
+    if let Memory::Snapshot(_) = memory {
+        // The state comes over the monitor, once this QEMU is given a cell.
+        add("-incoming", "defer".into());
+    }
 
     // The board that the family needs, and what executes it, named so that no host default creeps in.
     let accelerator = match config.accelerator {
         Accelerator::Tcg => "tcg",
         Accelerator::Kvm => "kvm",
     };
-    add("-machine", format!("{},accel={accelerator}", spec.machine).into());
+    let mut machine = format!("{},accel={accelerator}", spec.machine);
+    if let Some((file, writes)) = memory.file() {
+        // A snapshot's memory is a file: written while it is taken, then mapped copy-on-write by each resumed guest.
+        let share = if writes { "on" } else { "off" };
+        let size = spec.memory_mib;
+        let options = format!("memory-backend-file,id=memory,size={size}M,share={share},mem-path=");
+        add("-object", with_path(&options, file.as_os_str()));
+        machine.push_str(",memory-backend=memory");
+    }
+    add("-machine", machine.into());
     add("-cpu", spec.cpu.into());
     // One processor: virtual time allows no more, and firmware uses no more for a network boot.
     add("-smp", "1".into());
     add("-m", spec.memory_mib.to_string().into());
 
     // Firmware code; read-only, so that cells that run at the same time can share the file.
-    add("-drive", drive("if=pflash,unit=0,format=raw,readonly=on,file=", config.code.as_os_str()));
+    add("-drive", with_path("if=pflash,unit=0,format=raw,readonly=on,file=", config.code.as_os_str()));
     // Variables: every machine starts from the template and writes to a throw-away copy.
     if let Some(vars) = &config.vars {
-        add("-drive", drive("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
+        add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
     }
 
     // Frames travel over an inherited socket: no TAP, no root, no name that another process could connect to.
@@ -84,16 +98,18 @@ pub(crate) fn arguments(config: &MachineConfig, channels: &ChannelNumbers) -> Ve
     // A frame that nobody takes would stop the reading of the next one: this takes it.
     add("-chardev", "null,id=nowhere".into());
     add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=all,outdev=nowhere".into());
-    // A timer that always runs: without any, the virtual clock of a guest that halts for good stands still, and no
-    // deadline would ever come. On the unused direction, so it never holds a frame.
+    // A timer that always runs: the virtual clock of a guest that sleeps leaps to the next timer of the machine, which
+    // can be a day away or not exist at all. On the unused direction, so it never holds a frame.
     add(
         "-object",
         format!("filter-buffer,id=clock-alive,netdev=clock,queue=rx,interval={KEEP_ALIVE_MICROS}").into(),
     );
 
-    // Console and monitor on inherited sockets too.
-    add("-chardev", format!("socket,id=console,fd={}", channels.console).into());
+    // The console is a pipe: it holds 64 KiB of what the guest writes byte by byte, a socket a few hundred bytes, and
+    // QEMU drops what does not fit.
+    add("-chardev", format!("file,id=console,path=/dev/fd/{}", channels.console).into());
     add("-serial", "chardev:console".into());
+    // The monitor on an inherited socket too.
     add("-chardev", format!("socket,id=monitor,fd={}", channels.monitor).into());
     add("-mon", "chardev=monitor,mode=control".into());
 
@@ -122,8 +138,8 @@ pub(crate) fn arguments(config: &MachineConfig, channels: &ChannelNumbers) -> Ve
     args
 }
 
-/// `-drive` value ending in a path; QEMU reads `,,` as a comma.
-fn drive(options: &str, path: &OsStr) -> OsString {
+/// A value ending in a path; QEMU reads `,,` as a comma.
+fn with_path(options: &str, path: &OsStr) -> OsString {
     let mut value = options.as_bytes().to_vec();
     for &byte in path.as_bytes() {
         value.push(byte);
@@ -163,7 +179,7 @@ mod tests {
     /// One option a line, with its value.
     fn lines(config: &MachineConfig) -> String {
         let mut text = String::new();
-        for argument in arguments(config, &ChannelNumbers::SHOWN) {
+        for argument in arguments(config, &Memory::Own, &ChannelNumbers::SHOWN) {
             let argument = argument.to_string_lossy();
             text.push_str(if argument.starts_with('-') { "\n" } else { " " });
             text.push_str(&argument);

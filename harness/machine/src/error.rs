@@ -72,6 +72,20 @@ pub enum MachineError {
         /// The end of QEMU's stderr.
         stderr: String,
     },
+    /// A snapshot cannot be resumed.
+    #[error("failed to resume a snapshot: QEMU's state is {state}")]
+    Resume {
+        /// QEMU's run state.
+        state: String,
+    },
+    /// A resumed guest's clock does not go on where the snapshot's stopped.
+    #[error("failed to resume a snapshot: the guest's clock shows {shown} s, and {expected} s were saved")]
+    ResumedClock {
+        /// Guest time shown.
+        shown: record::GuestTime,
+        /// Guest time saved.
+        expected: record::GuestTime,
+    },
     /// What came through a dump pipe is no dump.
     #[error("failed to read QEMU's record of the network: {0}")]
     Dump(#[from] DumpError),

@@ -9,10 +9,13 @@ use crate::config::MachineConfig;
 use crate::crossing::{Crossing, is_announcement};
 use crate::dump::DumpReader;
 use crate::error::MachineError;
-use crate::process::{Channels, Process};
+use crate::memory::Memory;
+use crate::process::{Channels, Process, how_it_ended};
 use crate::qmp::{Qmp, QmpError, QmpEvent};
+use crate::snapshot::{Snapshot, restore};
 use record::{Accelerator, ClockMode, Direction, GuestTime};
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wire::{Guest, GuestEvent};
@@ -52,8 +55,45 @@ pub struct Machine {
     stopped: bool,
     /// How long the clock has owed an answer, counted so that a pause of the whole host does not count.
     silence: (Instant, Duration),
+    /// What a snapshot had seen before it was taken, and has not been delivered again.
+    prelude: VecDeque<GuestEvent>,
+    /// The guest waits until the prelude has been delivered.
+    held: bool,
     command_line: Vec<String>,
     accelerator: Accelerator,
+}
+
+/// A started QEMU that waits for a snapshot's state, so that a cell does not pay for its start.
+pub struct Standby {
+    machine: Machine,
+    snapshot: Snapshot,
+}
+
+impl Standby {
+    /// Starts a QEMU for the machine in `config` that is going to resume `snapshot`, which must be of the same machine.
+    ///
+    /// Threads and runtimes as for [`Machine::start`].
+    pub async fn start(config: MachineConfig, snapshot: Snapshot) -> Result<Self, MachineError> {
+        let machine = Machine::start_with(config, Memory::Snapshot(snapshot.memory.clone())).await?;
+        Ok(Self { machine, snapshot })
+    }
+
+    /// Gives it the snapshot's state. Everything that the snapshot had seen comes out of [`Guest::next`] again, then the
+    /// guest goes on.
+    pub async fn resume(self) -> Result<Machine, MachineError> {
+        let Self { mut machine, snapshot } = self;
+        restore(&machine, &snapshot.state).await?;
+        let shown = machine.now().await?;
+        if shown != snapshot.moment.at {
+            return Err(MachineError::ResumedClock { shown, expected: snapshot.moment.at });
+        }
+        // What QEMU reported while it restored is not the guest's.
+        while machine.next_event().is_some() {}
+        machine.arrivals = Arrivals::default();
+        machine.stopped = false;
+        machine.prelude = snapshot.moment.prelude.into();
+        Ok(machine)
+    }
 }
 
 impl Machine {
@@ -61,13 +101,18 @@ impl Machine {
     ///
     /// The guest dies with the calling thread, however it ends. Needs a current runtime with I/O and time.
     pub async fn start(config: MachineConfig) -> Result<Self, MachineError> {
-        let (mut machine, base) = Self::spawn(config)?;
+        Self::start_with(config, Memory::Own).await
+    }
+
+    /// Starts QEMU with the guest's memory in `memory`; a guest that waits for a snapshot's state is not set going.
+    pub(crate) async fn start_with(config: MachineConfig, memory: Memory) -> Result<Self, MachineError> {
+        let (mut machine, base) = Self::spawn(config, &memory)?;
         let why = match tokio::time::timeout(START, machine.come_up(base)).await {
             Ok(Ok(())) => return Ok(machine),
             // Most likely QEMU is ending, and says why.
             Ok(Err(MachineError::Monitor(error @ (QmpError::Closed { .. } | QmpError::Greeting(_))))) => {
                 match tokio::time::timeout(LAST_WORDS, machine.ended()).await {
-                    Ok(_) => machine.process.status().map_or(error.to_string(), |_| machine.process.how()),
+                    Ok(_) => machine.process.status().map_or(error.to_string(), how_it_ended),
                     Err(_) => error.to_string(),
                 }
             }
@@ -84,7 +129,7 @@ impl Machine {
     }
 
     /// Starts the process; also returns the seconds since 1970 that the guest's clock shall show.
-    fn spawn(mut config: MachineConfig) -> Result<(Self, u64), MachineError> {
+    fn spawn(mut config: MachineConfig, memory: &Memory) -> Result<(Self, u64), MachineError> {
         if config.accelerator == Accelerator::Kvm && config.clock == ClockMode::Virtual {
             return Err(MachineError::VirtualClockUnderKvm);
         }
@@ -99,12 +144,12 @@ impl Machine {
                 path.canonicalize().map_err(|source| MachineError::Image { path: path.clone(), source })?;
         }
 
-        let shown = arguments(&config, &ChannelNumbers::SHOWN);
+        let shown = arguments(&config, memory, &ChannelNumbers::SHOWN);
         let command_line = std::iter::once(config.qemu.to_string_lossy().into_owned())
             .chain(shown.iter().map(|argument| argument.to_string_lossy().into_owned()))
             .collect();
         let alarm = Alarm::new().map_err(MachineError::Channels)?;
-        let (process, channels) = Process::start(&config)?;
+        let (process, channels) = Process::start(&config, memory)?;
         let now = Instant::now();
         let machine = Self {
             process,
@@ -121,6 +166,8 @@ impl Machine {
             event: None,
             stopped: false,
             silence: (now, Duration::ZERO),
+            prelude: VecDeque::new(),
+            held: matches!(memory, Memory::Snapshot(_)),
             command_line,
             accelerator: config.accelerator,
         };
@@ -153,7 +200,9 @@ impl Machine {
                 return Err(QmpError::Closed { command: "cont".into() }.into());
             }
         }
-        qmp.exec(qapi::qmp::cont {}).await?;
+        if !self.held {
+            qmp.exec(qapi::qmp::cont {}).await?;
+        }
         Ok(())
     }
 
@@ -198,6 +247,12 @@ impl Machine {
     /// Ends the guest and waits until its process is gone.
     pub async fn stop(mut self) -> Result<(), MachineError> {
         Ok(self.process.kill().await?)
+    }
+
+    /// Everything that has arrived and has not been delivered, in order. QEMU must be stopped, and its clock asked.
+    pub(crate) fn take_arrivals(&mut self) -> Vec<GuestEvent> {
+        self.arrivals.end(self.clock.now());
+        std::iter::from_fn(|| self.arrivals.pop(Instant::now(), true)).collect()
     }
 
     /// Sends a question to the clock; returns its number.
@@ -375,6 +430,14 @@ impl Guest for Machine {
     }
 
     async fn next(&mut self, wake: Option<GuestTime>) -> Result<GuestEvent, MachineError> {
+        if let Some(event) = self.prelude.pop_front() {
+            return Ok(event);
+        }
+        if self.held {
+            // Whoever gives up waiting here asks again: to continue twice does no harm.
+            self.qmp().exec(qapi::qmp::cont {}).await?;
+            self.held = false;
+        }
         loop {
             let left = self.pump()?;
             let due = wake.is_some_and(|wake| wake <= self.clock.now());

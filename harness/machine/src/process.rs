@@ -4,6 +4,7 @@ use crate::arguments::{ChannelNumbers, arguments};
 use crate::channel::{Channel, Left, socket_pair};
 use crate::config::MachineConfig;
 use crate::error::MachineError;
+use crate::memory::Memory;
 use crate::spawn::tie_to_this_thread;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -43,11 +44,11 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts QEMU. It dies with the calling thread.
-    pub fn start(config: &MachineConfig) -> Result<(Self, Channels), MachineError> {
+    pub fn start(config: &MachineConfig, memory: &Memory) -> Result<(Self, Channels), MachineError> {
         let ends = || -> io::Result<_> {
             let ((frames, frames_q), (frame_dump, frame_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((clock, clock_q), (clock_dump, clock_dump_q)) = (Channel::socket()?, Channel::pipe()?);
-            let ((console, console_q), (monitor, monitor_q)) = (Channel::socket()?, socket_pair()?);
+            let ((console, console_q), (monitor, monitor_q)) = (Channel::pipe()?, socket_pair()?);
             let ours = Channels { frames, frame_dump, clock, clock_dump, console, monitor: Some(monitor) };
             let theirs = [frames_q, frame_dump_q, clock_q, clock_dump_q, console_q, monitor_q];
             Ok((ours, theirs, Channel::pipe()?))
@@ -59,7 +60,7 @@ impl Process {
         let numbers = ChannelNumbers { frames, frame_dump, clock, clock_dump, console, monitor };
         let mut command = Command::new(&config.qemu);
         command
-            .args(arguments(config, &numbers))
+            .args(arguments(config, memory, &numbers))
             // `filter-dump` computes its epoch with mktime(3): local time would shift every stamp.
             .env("TZ", "UTC0")
             .stdin(Stdio::null())
@@ -119,7 +120,7 @@ impl Process {
     /// How it ended and what it last said, for people.
     pub fn how(&self) -> String {
         let how = match self.status {
-            Some(status) => describe(status),
+            Some(status) => how_it_ended(status),
             None => "still running".into(),
         };
         match self.stderr().trim_end() {
@@ -152,7 +153,8 @@ impl Drop for Process {
     }
 }
 
-fn describe(status: ExitStatus) -> String {
+/// An exit status for people.
+pub(crate) fn how_it_ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("QEMU ended with exit code {code}"),
         (None, Some(signal)) => format!("QEMU was ended by signal {signal}"),

@@ -24,6 +24,7 @@ pub const MIRROR_VARIABLE: &str = "PLUGFEST_DEBIAN_MIRROR";
 const UPDATE_DEADLINE: Duration = Duration::from_secs(300);
 /// A firmware package is 5 to 300 MB.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(1800);
+const SIMULATE_DEADLINE: Duration = Duration::from_secs(180);
 const INSTALL_DEADLINE: Duration = Duration::from_secs(1800);
 
 /// Why apt did not deliver.
@@ -204,15 +205,20 @@ impl PrivateApt {
         Ok(Self { apt, directory: directory.to_owned(), installed })
     }
 
-    /// Fetches the package lists.
+    /// Fetches the package lists; fails if one of them cannot be had.
     pub fn update(&self) -> Result<(), AptError> {
+        // Without this, apt ends with success although a suite could not be read. (apt >= 2.1; older ones ignore it, and the
+        // download then finds no package.)
         let mut command = self.command();
-        if self.installed == Installed::Nothing {
-            // Without this, apt ends with success although a suite could not be read. (apt >= 2.1; older ones ignore it,
-            // and the download finds no package.) The host's sources may have a dead one that nobody needs.
-            command.args(["-o", "APT::Update::Error-Mode=any"]);
-        }
-        self.run(command.arg("update"), UPDATE_DEADLINE, "read the package lists").map(drop)
+        command.args(["-o", "APT::Update::Error-Mode=any", "update"]);
+        self.run(&mut command, UPDATE_DEADLINE, "read the package lists").map(drop)
+    }
+
+    /// Fetches the package lists that can be had (the host's sources may name a dead one that nobody needs), and tells
+    /// what could not.
+    pub(crate) fn update_what_answers(&self) -> Result<Option<String>, AptError> {
+        let finished = self.run(self.command().arg("update"), UPDATE_DEADLINE, "read the package lists")?;
+        Ok(unfetched(&finished.stdout))
     }
 
     /// Downloads `package` in the newest version that the sources have, and verifies it; returns the `.deb`.
@@ -230,7 +236,8 @@ impl PrivateApt {
     /// What installing `packages` would install: apt's `Inst` lines. Fails if it cannot be done, or not without removing others.
     pub(crate) fn simulate(&self, suite: Option<&str>, packages: &[&str]) -> Result<String, AptError> {
         let what = format!("plan the installation of {}", packages.join(", "));
-        self.run(self.install_command(suite, packages).arg("--simulate"), Duration::from_secs(60), &what)
+        let mut command = self.install_command(suite, packages);
+        self.run(command.arg("--simulate"), SIMULATE_DEADLINE, &what).map(|finished| finished.stdout)
     }
 
     /// Installs `packages` on the host.
@@ -269,9 +276,9 @@ impl PrivateApt {
         command
     }
 
-    fn run(&self, command: &mut Command, deadline: Duration, what: &str) -> Result<String, AptError> {
+    fn run(&self, command: &mut Command, deadline: Duration, what: &str) -> Result<Finished, AptError> {
         let finished = process::run(command, &self.directory, deadline).map_err(io_error(&self.directory))?;
-        if finished.success() { Ok(finished.stdout) } else { Err(failed(what, &finished)) }
+        if finished.success() { Ok(finished) } else { Err(failed(what, &finished)) }
     }
 }
 
@@ -316,23 +323,34 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> AptError {
 fn failed(what: &str, finished: &Finished) -> AptError {
     let why = match finished.status {
         None => "apt-get did not end in time".to_owned(),
-        Some(status) => complaint(&finished.stderr).unwrap_or_else(|| format!("apt-get: {status}")),
+        Some(status) => complaint(finished).unwrap_or_else(|| format!("apt-get: {status}")),
     };
     AptError::Failed { what: what.to_owned(), why }
 }
 
-/// The first two things that apt complains about, errors before warnings, in one line.
-fn complaint(stderr: &str) -> Option<String> {
-    let of = |sign: &'static str| stderr.lines().filter_map(move |line| line.strip_prefix(sign));
-    let mut seen: Vec<String> = Vec::new();
-    for line in of("E: ").chain(of("W: ")) {
-        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        // "Some index files failed to download" repeats what the lines before it said.
-        if seen.len() < 2 && !line.starts_with("Some index files failed") && !seen.contains(&line) {
-            seen.push(line);
-        }
+/// What apt complains about, in one line: what it could not fetch and why, else its first two errors or warnings.
+fn complaint(finished: &Finished) -> Option<String> {
+    // The errors at the end only say what follows from a failed fetch, for example that there is no Release file.
+    if let Some(line) = unfetched(&finished.stdout) {
+        return Some(line);
     }
-    (!seen.is_empty()).then(|| seen.join("; "))
+    let of = |sign: &'static str| finished.stderr.lines().filter_map(move |line| line.strip_prefix(sign));
+    let said: Vec<_> = of("E: ").chain(of("W: ")).map(in_single_spaces).take(2).collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// The first failed fetch: `Err:2 http://… sid InRelease`, with the cause indented in the next line.
+fn unfetched(stdout: &str) -> Option<String> {
+    let lines: Vec<_> = stdout.lines().collect();
+    lines.windows(2).find_map(|pair| {
+        let (_, what) = pair[0].strip_prefix("Err:")?.split_once(' ')?;
+        let why = pair[1].strip_prefix("  ")?;
+        Some(format!("{}: {}", in_single_spaces(what), in_single_spaces(why)))
+    })
+}
+
+fn in_single_spaces(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -377,11 +395,22 @@ mod tests {
 
     #[test]
     fn apts_complaint_is_one_line_with_the_cause_first() {
-        let stderr = "W: Skipping acquire\nE: Failed to fetch http://m.test/InRelease  Could not connect to m.test:80\n\
-                      E: Some index files failed to download. They have been ignored, or old ones used instead.\n";
-        let expected =
-            "Failed to fetch http://m.test/InRelease Could not connect to m.test:80; Skipping acquire";
-        assert_eq!(complaint(stderr).as_deref(), Some(expected));
-        assert_eq!(complaint("Reading package lists...\n"), None);
+        let of = |stdout: &str, stderr: &str| {
+            complaint(&Finished { status: None, stdout: stdout.into(), stderr: stderr.into() })
+        };
+        let stdout = "Ign:1 http://m.test/debian sid InRelease\nErr:1 http://m.test/debian sid InRelease\n  \
+                      Could not connect to m.test:80 (192.0.2.9), connection timed out\nReading package lists...\n";
+        let stderr =
+            "W: Skipping  acquire\nE: The repository 'http://m.test/debian sid' has no Release file.\nE: 3\n";
+        assert_eq!(
+            of(stdout, stderr).as_deref(),
+            Some(
+                "http://m.test/debian sid InRelease: \
+                 Could not connect to m.test:80 (192.0.2.9), connection timed out"
+            )
+        );
+        let expected = "The repository 'http://m.test/debian sid' has no Release file.; 3";
+        assert_eq!(of("Reading package lists...\n", stderr).as_deref(), Some(expected));
+        assert_eq!(of("Err:1", "nothing of note\n"), None);
     }
 }

@@ -63,7 +63,9 @@ pub fn install(checks: &[Check], say: &mut dyn FnMut(&str)) -> Result<(), Instal
     };
     say("reading package lists (private copies; the host's apt configuration stays as it is)");
     let apt = PrivateApt::for_host(scratch.path(), &extra)?;
-    apt.update()?;
+    if let Some(unread) = apt.update_what_answers()? {
+        say(&format!("going on without {unread}"));
+    }
     if needs_qemu {
         let suite = backports.as_ref().map(|backports| backports.suite.as_str());
         install_qemu(&apt, suite, &distribution, say)?;

@@ -37,23 +37,107 @@ impl Family for Edk2 {
     }
 
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
-        if line.contains(">>Start HTTP Boot") {
-            Some(ConsoleSign::AttemptStarted)
-        } else if line.contains("BdsDxe: failed to ") && line.contains("\"UEFI HTTP") {
-            Some(ConsoleSign::AttemptFailed)
-        } else if line.contains("BdsDxe: starting ") && line.contains("\"UEFI HTTP") {
-            Some(ConsoleSign::ImageStarted)
-        } else if line.contains("BdsDxe: No bootable option") || line.contains("UEFI Interactive Shell") {
-            Some(ConsoleSign::NothingToBoot)
-        } else if line.contains("!!!! X64 Exception Type") || line.contains("ASSERT_EFI_ERROR") {
-            Some(ConsoleSign::Crashed)
-        } else {
-            None
+        if line.trim_start().starts_with(">>Start HTTP Boot over IP") {
+            return Some(ConsoleSign::AttemptStarted);
         }
+        // An exception can interrupt any line. Assertions appear in DEBUG builds only, in two spellings.
+        if ["!!!! X64 Exception Type", "ASSERT_EFI_ERROR (", "ASSERT ["]
+            .iter()
+            .any(|sign| line.contains(sign))
+        {
+            return Some(ConsoleSign::Crashed);
+        }
+        // The text comes without a line break after `Downloading...100%`, so it need not begin the line.
+        if let Some((_, said)) = line.split_once("BdsDxe: ") {
+            return boot_manager_sign(said);
+        }
+        line.trim_start().starts_with("UEFI Interactive Shell").then_some(ConsoleSign::NothingToBoot)
     }
 
     fn longest_timeout_seconds(&self) -> u32 {
         // A black-holed SYN: 60 s for HEAD and 60 s for GET; 150 leaves room for retries before them.
         150
+    }
+}
+
+/// What is left when no network option boots; each starts at once and waits for a person.
+const NOT_THE_NETWORK: &[&str] = &["EFI Internal Shell", "UiApp", "BootManagerMenuApp", "EFI Firmware Setup"];
+
+/// `failed to load Boot0001 "UEFI HTTPv4 (MAC:525400123456)" from PciRoot(0x0)/…: Not Found`
+fn boot_manager_sign(said: &str) -> Option<ConsoleSign> {
+    if said.starts_with("No bootable option") {
+        return Some(ConsoleSign::NothingToBoot);
+    }
+    let (verb, option) = said.split_once(" Boot")?;
+    let (number, description) = option.split_once(" \"")?;
+    if number.len() != 4 || !number.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let http = description.starts_with("UEFI HTTP");
+    match verb {
+        "failed to load" | "failed to start" if http => Some(ConsoleSign::AttemptFailed),
+        "starting" if http => Some(ConsoleSign::ImageStarted),
+        "loading" | "starting" => {
+            let description = description.split('"').next()?;
+            NOT_THE_NETWORK.contains(&description).then_some(ConsoleSign::NothingToBoot)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sign(line: &str) -> Option<ConsoleSign> {
+        Edk2.console_sign(line)
+    }
+
+    /// From the consoles of 2020.11 and 2026.08.
+    #[test]
+    fn what_the_boot_manager_says_is_understood() {
+        use ConsoleSign::*;
+        let option =
+            "\"UEFI HTTPv4 (MAC:525400123456)\" from PciRoot(0x0)/Pci(0x1,0x0)/MAC(525400123456,0x1)/Uri()";
+        let shell = "\"EFI Internal Shell\" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)";
+        for (line, expected) in [
+            (">>Start HTTP Boot over IPv4....".to_owned(), Some(AttemptStarted)),
+            (format!("BdsDxe: failed to load Boot0001 {option}: Not Found"), Some(AttemptFailed)),
+            (format!("BdsDxe: failed to start Boot000A {option}: Aborted"), Some(AttemptFailed)),
+            (format!("  Downloading...100%BdsDxe: loading Boot0002 {option}"), None),
+            (format!("BdsDxe: starting Boot0002 {option}"), Some(ImageStarted)),
+            (format!("BdsDxe: loading Boot0002 {shell}"), Some(NothingToBoot)),
+            ("UEFI Interactive Shell v2.2".to_owned(), Some(NothingToBoot)),
+            ("BdsDxe: No bootable option or device was found.".to_owned(), Some(NothingToBoot)),
+            ("BdsDxe: failed to load Boot0001 \"UEFI Misc Device\" from PciRoot(0x0)".to_owned(), None),
+            (
+                "  Downloading...12%!!!! X64 Exception Type - 0D(#GP - General Protection)  CPU Apic ID"
+                    .to_owned(),
+                Some(Crashed),
+            ),
+            (
+                "ASSERT [HttpBootDxe] /build/HttpBootClient.c(12): Private != ((void *) 0)".to_owned(),
+                Some(Crashed),
+            ),
+            ("ASSERT_EFI_ERROR (Status = Not Found)".to_owned(), Some(Crashed)),
+            ("  Error: Server response timeout.".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(sign(&line), expected, "{line:?}");
+        }
+    }
+
+    /// Both are printed by EDK2 and come from our servers, so from a scenario.
+    #[test]
+    fn what_a_server_sent_is_not_taken_for_the_boot_manager() {
+        for line in [
+            "  URI: http://10.0.2.1/>>Start HTTP Boot over IPv4",
+            "  New Location: http://10.0.2.1/BdsDxe:%20failed%20to%20load",
+            "  URI: http://10.0.2.1/UEFI Interactive Shell",
+            "BdsDxe: failed to load Boot",
+            "BdsDxe: starting Boot\u{e9}\u{e9} \"UEFI HTTP",
+        ] {
+            assert_eq!(sign(line), None, "{line:?}");
+        }
     }
 }

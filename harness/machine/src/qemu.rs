@@ -99,7 +99,8 @@ fn parse_version(line: &str) -> Option<(String, (u32, u32))> {
     Some((version.to_owned(), (numbers.next()?.ok()?, numbers.next()?.ok()?)))
 }
 
-fn digest(path: &Path) -> io::Result<String> {
+/// SHA-256 of a file, hexadecimal.
+pub(crate) fn digest(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 20]);
     loop {
@@ -108,7 +109,11 @@ fn digest(path: &Path) -> io::Result<String> {
             count => hash.update(&buffer[..count]),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

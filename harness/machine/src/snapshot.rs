@@ -103,7 +103,10 @@ async fn run_to_first_frame(machine: &mut Machine) -> Result<(Moment, GuestTime)
         let event = machine.next(Some(GuestTime::ZERO + FIRST_FRAME)).await?;
         match &event {
             GuestEvent::Tick { .. } => {
-                return Err(SnapshotError::NoFrame(format!("within {} guest seconds", FIRST_FRAME.as_secs())));
+                return Err(SnapshotError::NoFrame(format!(
+                    "within {} guest seconds",
+                    FIRST_FRAME.as_secs()
+                )));
             }
             GuestEvent::Exited { how, .. } => return Err(SnapshotError::NoFrame(how.clone())),
             GuestEvent::Frame { at, direction: Direction::FromGuest, .. } => {
@@ -157,7 +160,9 @@ pub(crate) async fn restore(machine: &Machine, file: &Path) -> Result<(), Machin
     loop {
         let status = qmp.raw("query-status", json!({})).await?;
         match status["status"].as_str() {
-            Some("inmigrate") if begun.elapsed() < MIGRATION => tokio::time::sleep(Duration::from_millis(1)).await,
+            Some("inmigrate") if begun.elapsed() < MIGRATION => {
+                tokio::time::sleep(Duration::from_millis(1)).await
+            }
             Some("paused" | "prelaunch") => return Ok(()),
             state => {
                 return Err(MachineError::Resume { state: state.unwrap_or("unknown").to_owned() });

@@ -13,6 +13,7 @@
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::config::MachineConfig;
 use crate::memory::Memory;
+use crate::qemu::{digest, hexadecimal};
 use crate::snapshot::{Moment, Snapshot, SnapshotError, take};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -106,7 +107,8 @@ impl Snapshots {
             && stamp(&snapshot.state).ok()? == manifest.state
             && digest(&snapshot.state).ok()? == manifest.state_sha256;
         // The manifest's own time tells when the entry was last used.
-        let _ = File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ =
+            File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         intact.then_some(snapshot)
     }
 
@@ -150,7 +152,8 @@ impl Snapshots {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            let is_scratch = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(".taking-"));
+            let is_scratch =
+                path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(".taking-"));
             let used = fs::metadata(path.join("moment.json")).or_else(|_| fs::metadata(&path))?.modified()?;
             if is_scratch && used.elapsed().is_ok_and(|age| age > LEFT_OVER) {
                 fs::remove_dir_all(&path)?;
@@ -185,7 +188,11 @@ fn key(config: &MachineConfig, qemu_sha256: &str) -> io::Result<String> {
         add(digest(file)?.as_bytes());
     }
     // The files go by their content, not by their names.
-    let nameless = MachineConfig { code: "code".into(), vars: config.vars.as_ref().map(|_| "vars".into()), ..config.clone() };
+    let nameless = MachineConfig {
+        code: "code".into(),
+        vars: config.vars.as_ref().map(|_| "vars".into()),
+        ..config.clone()
+    };
     for argument in arguments(&nameless, &Memory::Own, &ChannelNumbers::SHOWN) {
         add(argument.as_encoded_bytes());
     }
@@ -196,16 +203,6 @@ fn stamp(path: &Path) -> io::Result<FileStamp> {
     let metadata = fs::metadata(path)?;
     let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
     Ok(FileStamp { bytes: metadata.len(), modified_ns })
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut hash)?;
-    Ok(hexadecimal(&hash.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes that the files of a folder take on disk; memory is sparse.

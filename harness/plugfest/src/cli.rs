@@ -77,6 +77,10 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
 
+    /// Start every cell from power-on instead of from a snapshot of its firmware
+    #[arg(long)]
+    pub cold: bool,
+
     /// Seed of nonces and entropy
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

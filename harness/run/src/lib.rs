@@ -13,5 +13,5 @@ mod schedule;
 
 pub use guests::{Guests, StartError, Started};
 pub use plan::{CONTROL, Cell, Plan, control, plan};
-pub use qemu::QemuGuests;
+pub use qemu::{QemuGuests, QemuOptions};
 pub use schedule::{Options, Progress, RunError, run};

@@ -2,41 +2,77 @@
 
 use crate::{Cell, Guests, StartError, Started};
 use firmware::Firmware;
-use machine::{Accel, DEFAULT_RTC_BASE, Machine, MachineConfig, Qemu, choose_accelerator};
+use machine::{
+    Accel, DEFAULT_RTC_BASE, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby,
+    choose_accelerator,
+};
 use record::{Accelerator, ClockMode};
 use services::address::GUEST_MAC;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// Starts one QEMU for each cell.
-pub struct QemuGuests {
-    /// QEMU.
-    pub qemu: Qemu,
+/// How the machines of a run are made.
+#[derive(Clone, Debug)]
+pub struct QemuOptions {
     /// Which clock the guests run on.
     pub clock: ClockMode,
     /// What executes them.
     pub accel: Accel,
+    /// Every cell from power-on, instead of from a snapshot.
+    pub cold: bool,
     /// Seed of the guests' entropy.
     pub seed: u64,
-    /// Where answers that outlive the run are kept.
+    /// Where snapshots and answers that outlive the run are kept.
     pub cache: PathBuf,
-    chosen: RefCell<HashMap<String, Accelerator>>,
+}
+
+/// Gives each cell a QEMU of its own: resumed from its firmware's snapshot, or powered on.
+pub struct QemuGuests {
+    qemu: Qemu,
+    options: QemuOptions,
+    snapshots: Snapshots,
     notes: Box<dyn Fn(&str)>,
+    accelerators: RefCell<HashMap<String, Accelerator>>,
+    /// `None` for firmware of which there can be no snapshot.
+    taken: RefCell<HashMap<String, Option<Snapshot>>>,
+    standby: Rc<RefCell<HashMap<String, Vec<Standby>>>>,
 }
 
 impl QemuGuests {
-    /// Guests by `qemu`; `notes` gets a line when the accelerator is not the wanted one.
-    pub fn new(
-        qemu: Qemu,
-        clock: ClockMode,
-        accel: Accel,
-        seed: u64,
-        cache: PathBuf,
-        notes: impl Fn(&str) + 'static,
-    ) -> Self {
-        Self { qemu, clock, accel, seed, cache, chosen: RefCell::default(), notes: Box::new(notes) }
+    /// Guests by `qemu`; `notes` gets a line when something is not as wished: another accelerator, no snapshot.
+    pub fn new(qemu: Qemu, options: QemuOptions, notes: impl Fn(&str) + 'static) -> Self {
+        Self {
+            snapshots: Snapshots::open(&options.cache),
+            qemu,
+            options,
+            notes: Box::new(notes),
+            accelerators: RefCell::default(),
+            taken: RefCell::default(),
+            standby: Rc::default(),
+        }
+    }
+
+    async fn config(&self, firmware: &Firmware) -> Result<MachineConfig, StartError> {
+        let architecture = firmware.architecture;
+        let spec = firmware.family.machine(architecture).ok_or_else(|| {
+            StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))
+        })?;
+        let mut config = MachineConfig {
+            qemu: self.qemu.path.clone(),
+            spec,
+            code: firmware.code.clone(),
+            vars: firmware.vars.clone(),
+            mac: GUEST_MAC,
+            clock: self.options.clock,
+            accelerator: Accelerator::Tcg,
+            rtc_base: DEFAULT_RTC_BASE,
+            seed: self.options.seed,
+        };
+        config.accelerator = self.accelerator(&config, firmware).await?;
+        Ok(config)
     }
 
     async fn accelerator(
@@ -44,19 +80,74 @@ impl QemuGuests {
         config: &MachineConfig,
         firmware: &Firmware,
     ) -> Result<Accelerator, StartError> {
-        if let Some(chosen) = self.chosen.borrow().get(&firmware.id) {
+        if let Some(chosen) = self.accelerators.borrow().get(&firmware.id) {
             return Ok(*chosen);
         }
         let digest = &firmware.code_file.sha256;
-        let choice = choose_accelerator(self.accel, config, &self.qemu, digest, &self.cache)
+        let choice = choose_accelerator(self.options.accel, config, &self.qemu, digest, &self.options.cache)
             .await
-            .map_err(|error| StartError(error.to_string()))?;
+            .map_err(start_error)?;
         if let Some(note) = choice.note {
             (self.notes)(&format!("{}: {note}", firmware.id));
         }
-        self.chosen.borrow_mut().insert(firmware.id.clone(), choice.accelerator);
+        self.accelerators.borrow_mut().insert(firmware.id.clone(), choice.accelerator);
         Ok(choice.accelerator)
     }
+
+    /// The firmware's snapshot, unless cells shall be or have to be cold.
+    async fn snapshot(
+        &self,
+        config: &MachineConfig,
+        firmware: &Firmware,
+    ) -> Result<Option<Snapshot>, StartError> {
+        // KVM's state does not go with memory that is left alone.
+        if self.options.cold || config.accelerator != Accelerator::Tcg {
+            return Ok(None);
+        }
+        if let Some(known) = self.taken.borrow().get(&firmware.id) {
+            return Ok(known.clone());
+        }
+        let snapshot = match self.snapshots.get(config, &self.qemu.sha256).await {
+            Ok(snapshot) => Some(snapshot),
+            Err(error @ (SnapshotError::NoFrame(_) | SnapshotError::Refused(_))) => {
+                (self.notes)(&format!("{}: {error}; its cells start from power-on", firmware.id));
+                None
+            }
+            Err(error) => return Err(start_error(error)),
+        };
+        self.taken.borrow_mut().insert(firmware.id.clone(), snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// A machine that goes on from the snapshot; the next one is started meanwhile.
+    async fn resumed(
+        &self,
+        config: MachineConfig,
+        firmware: &Firmware,
+        snapshot: Snapshot,
+    ) -> Result<Machine, StartError> {
+        let waiting = self.standby.borrow_mut().get_mut(&firmware.id).and_then(Vec::pop);
+        let standby = match waiting {
+            Some(standby) => standby,
+            None => Standby::start(config.clone(), snapshot.clone()).await.map_err(start_error)?,
+        };
+        let machine = standby.resume().await.inspect_err(|_| {
+            // Perhaps the entry was removed from the cache: look again at the next try.
+            self.taken.borrow_mut().remove(&firmware.id);
+        });
+        let (pool, id) = (Rc::clone(&self.standby), firmware.id.clone());
+        tokio::task::spawn_local(async move {
+            // One that cannot be started now is started, and complained about, when it is needed.
+            if let Ok(standby) = Standby::start(config, snapshot).await {
+                pool.borrow_mut().entry(id).or_default().push(standby);
+            }
+        });
+        machine.map_err(start_error)
+    }
+}
+
+fn start_error(error: impl std::fmt::Display) -> StartError {
+    StartError(error.to_string())
 }
 
 impl Guests for QemuGuests {
@@ -68,33 +159,22 @@ impl Guests for QemuGuests {
         firmware: &Firmware,
         _image: &Arc<[u8]>,
     ) -> Result<Started<Machine>, StartError> {
-        let spec = firmware.family.machine(firmware.architecture).ok_or_else(|| {
-            StartError(format!(
-                "{} has no machine for {}",
-                firmware.family.id(),
-                firmware.architecture.as_str()
-            ))
-        })?;
-        let mut config = MachineConfig {
-            qemu: self.qemu.path.clone(),
-            spec,
-            code: firmware.code.clone(),
-            vars: firmware.vars.clone(),
-            mac: GUEST_MAC,
-            clock: self.clock,
-            accelerator: Accelerator::Tcg,
-            rtc_base: DEFAULT_RTC_BASE,
-            seed: self.seed,
+        let config = self.config(firmware).await?;
+        let rtc_base = unix_seconds(&config);
+        let machine = match self.snapshot(&config, firmware).await? {
+            Some(snapshot) => self.resumed(config, firmware, snapshot).await?,
+            None => Machine::start(config).await.map_err(start_error)?,
         };
-        config.accelerator = self.accelerator(&config, firmware).await?;
-        let rtc_base =
-            config.rtc_base.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
-        let machine = Machine::start(config).await.map_err(|error| StartError(error.to_string()))?;
         Ok(Started {
             command: Some(machine.command_line()),
             accelerator: Some(machine.accelerator()),
             guest: machine,
-            rtc_base: u64::try_from(rtc_base).unwrap_or(0),
+            rtc_base,
         })
     }
+}
+
+fn unix_seconds(config: &MachineConfig) -> u64 {
+    let date = config.rtc_base.to_zoned(jiff::tz::TimeZone::UTC);
+    date.ok().and_then(|date| u64::try_from(date.timestamp().as_second()).ok()).unwrap_or(0)
 }

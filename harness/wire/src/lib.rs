@@ -4,6 +4,7 @@
 //! never opens a socket. A [`Guest`] is whatever sits at the other end: QEMU, or a fake firmware in a test.
 
 pub use record::{Direction, Event, GuestTime};
+use serde::{Deserialize, Serialize};
 use std::future::Future;
 
 /// What a node wants done after a call: frames for the guest, in order, and events for the timeline.
@@ -28,7 +29,7 @@ pub trait Node {
 }
 
 /// Something that happened at the guest's end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum GuestEvent {
     /// A frame crossed the segment: sent by the guest, or one of ours as the guest's NIC received it.
     Frame {

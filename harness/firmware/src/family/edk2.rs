@@ -55,8 +55,8 @@ impl Family for Edk2 {
     }
 
     fn longest_timeout_seconds(&self) -> u32 {
-        // A black-holed SYN: 60 s for HEAD and 60 s for GET; 150 leaves room for retries before them.
-        150
+        // 60 s for a TCP connection or a TLS handshake; DHCP waits 32 s at most. It speaks between any two of them.
+        75
     }
 }
 

@@ -8,7 +8,7 @@ use firmware::{Firmware, Store};
 use judge::Waivers;
 use machine::Qemu;
 use record::{ClockMode, Results};
-use run::{Options, Plan, QemuGuests};
+use run::{Options, Plan, QemuGuests, QemuOptions};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,7 +86,8 @@ fn execute(args: &RunArgs, plan: Plan, qemu: Qemu, waivers: Waivers) -> Result<R
         waivers,
         qemu: Some(qemu.record()),
     };
-    let guests = QemuGuests::new(qemu, clock, accel, args.seed, cache, |note| eprintln!("plugfest: {note}"));
+    let machines = QemuOptions { clock, accel, cold: args.cold, seed: args.seed, cache };
+    let guests = QemuGuests::new(qemu, machines, |note| eprintln!("plugfest: {note}"));
     let mut display = Display::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -85,7 +85,8 @@ impl Stack {
         let opening = segment.filter(|s| s.syn && s.acknowledgment.is_none() && !s.rst);
         let listening = opening.is_some_and(|syn| self.listen(&syn));
         self.device.incoming = Some(bytes.to_vec());
-        self.run(now);
+        // Nothing is sent yet but answers by the stack itself, so that a response carries the request's ACK.
+        self.interface.poll_ingress_single(instant(now), &mut self.device, &mut self.sockets);
         if let Some(syn) = opening {
             self.note_opening(&syn, listening, out);
         }
@@ -97,7 +98,6 @@ impl Stack {
 
     /// Lets timers that are due fire.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
-        self.run(now);
         self.settle(now, out);
     }
 
@@ -180,14 +180,21 @@ impl Stack {
         }
     }
 
-    /// Lets the stack take the incoming frame, fire its timers and send what it may.
+    /// Lets the stack fire its timers and send what it may.
     fn run(&mut self, now: GuestTime) {
         self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
     }
 
     /// Moves bytes between sockets and sessions until nothing moves, and hands over the frames.
     fn settle(&mut self, now: GuestTime, out: &mut Outbox) {
-        loop {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for connection in &mut self.connections {
+                let socket = self.sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
+                moved |= connection.serve(now, socket, &mut out.events);
+            }
+            self.run(now);
             for bytes in &self.device.sent {
                 let ours = frame::segment(bytes);
                 let to =
@@ -197,15 +204,6 @@ impl Stack {
                 }
             }
             out.frames.append(&mut self.device.sent);
-            let mut moved = false;
-            for connection in &mut self.connections {
-                let socket = self.sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
-                moved |= connection.serve(now, socket, &mut out.events);
-            }
-            if !moved {
-                break;
-            }
-            self.run(now);
         }
         self.connections.retain(|connection| {
             let gone = connection.is_gone(now, self.sockets.get::<tcp::Socket<'_>>(connection.socket));

@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test target uses a part of it
 
 pub mod dhcp;
+pub mod link;
+pub mod pcap;
 pub mod strict;
 
 use record::Event;
@@ -59,6 +61,9 @@ impl phy::TxToken for Tx<'_> {
     }
 }
 
+/// A frame, when it crossed, and which way.
+pub type Frame = (GuestTime, Direction, Vec<u8>);
+
 /// Decides for each frame, by direction, whether it is lost on the way.
 pub type Loss = Box<dyn FnMut(Direction, &[u8]) -> bool>;
 
@@ -67,7 +72,7 @@ pub struct Bench {
     pub network: Network,
     pub now: GuestTime,
     pub events: Vec<Event>,
-    pub frames: Vec<(GuestTime, Direction, Vec<u8>)>,
+    pub frames: Vec<Frame>,
     pub sockets: SocketSet<'static>,
     pub loss: Option<Loss>,
     interface: Interface,

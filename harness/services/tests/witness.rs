@@ -1,0 +1,270 @@
+//! Independent witnesses: the kernel's TCP, udhcpc, dhclient, curl and tshark say whether our side is right, so that a
+//! finding about a firmware is one.
+//!
+//! socat joins a TAP device in a namespace of its own to the network under test. Where that cannot be had, the tests
+//! say why and pass; with `PLUGFEST_REQUIRE_TOOLS` set, root gets a failure instead.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use services::{
+    NetworkSettings, address,
+    dhcp4::BootfileIn,
+    http::{Connection, Framing, HeadAnswer, Version},
+};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use support::{
+    Frame, image,
+    link::{Link, require},
+    pcap,
+};
+use wire::Direction;
+
+const IMAGE: usize = 3_000_000;
+const BOOT: &str = "http://192.0.2.1/boot.efi";
+
+fn link(name: &str, change: impl FnOnce(&mut NetworkSettings)) -> Option<Link> {
+    let mut settings = NetworkSettings::default();
+    change(&mut settings);
+    Link::new(name, &settings, image(IMAGE))
+}
+
+/// A link whose guest has its address.
+fn configured(name: &str, change: impl FnOnce(&mut NetworkSettings)) -> Option<Link> {
+    let link = link(name, change)?;
+    link.guest("ip", &["address", "add", "192.0.2.100/24", "dev", "tap0"]);
+    Some(link)
+}
+
+/// What curl says of a transfer, in the order of the format below, and the body.
+fn curl(link: &Link, arguments: &[&str]) -> (String, Vec<u8>) {
+    let body = link.directory().join("body");
+    let _ = fs::remove_file(&body);
+    let body_text = body.to_str().unwrap();
+    let format =
+        "%{http_code} %{http_version} %{num_connects} %{num_redirects} %{exitcode} %{content_type}\n";
+    let fixed = ["--silent", "--max-time", "20", "--output", body_text, "--write-out", format];
+    let output = link.guest("curl", &[&fixed, arguments].concat());
+    (String::from_utf8(output.stdout).unwrap().trim_end().into(), fs::read(body).unwrap_or_default())
+}
+
+fn is_image(body: &[u8]) -> bool {
+    *body == *image(IMAGE)
+}
+
+/// Problems that tshark sees: malformed packets, expert errors, wrong checksums.
+fn problems(frames: &[Frame]) -> String {
+    fields(frames, "_ws.malformed or _ws.expert.severity == error", &["frame.number", "_ws.expert.message"])
+}
+
+/// Fields of the frames that match a display filter, a line each, as tshark dissects them.
+fn fields(frames: &[Frame], filter: &str, names: &[&str]) -> String {
+    assert!(
+        frames.iter().any(|(_, direction, _)| *direction == Direction::ToGuest),
+        "{} frames",
+        frames.len()
+    );
+    let capture = tempfile::NamedTempFile::new().unwrap();
+    pcap::write(capture.path(), frames);
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(capture.path()).args(["-Y", filter, "-T", "fields"]);
+    for protocol in ["ip", "tcp", "udp"] {
+        command.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
+    }
+    for name in names {
+        command.args(["-e", name]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Writes the program that a DHCP client runs at each change of its lease.
+fn write_script(link: &Link, command: &str) {
+    let path = link.directory().join("script");
+    fs::write(&path, format!("#!/bin/sh\n{command}\nexit 0\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn udhcpc_gets_a_lease() {
+    for (place, variable) in [(BootfileIn::Option, "bootfile"), (BootfileIn::File, "boot_file")] {
+        if !require(&["udhcpc"]) {
+            return;
+        }
+        let Some(link) = link("udhcpc", |n| {
+            n.dhcp4.bootfile_in = place;
+            n.dhcp4.dns = vec![address::SERVER4];
+        }) else {
+            return;
+        };
+        let script = link.directory().join("script");
+        let lease = link.directory().join("lease");
+        fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = bound ] && env > {}\nexit 0\n", lease.display()))
+            .unwrap();
+        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let wanted = ["-O", "bootfile", "-O", "60", "-V", "HTTPClient:Arch:00016:UNDI:003001"];
+        let fixed = ["-i", "tap0", "-f", "-n", "-q", "-s", script.to_str().unwrap()];
+        link.guest("udhcpc", &[&fixed[..], &wanted].concat());
+        let lease = fs::read_to_string(lease).expect("udhcpc is bound");
+        for expected in [
+            "ip=192.0.2.100",
+            "subnet=255.255.255.0",
+            "router=192.0.2.1",
+            "dns=192.0.2.1",
+            "lease=3600",
+            "serverid=192.0.2.1",
+            "siaddr=192.0.2.1",
+            "vendor=HTTPClient",
+            &format!("{variable}={BOOT}"),
+        ] {
+            assert!(lease.lines().any(|line| line == expected), "{expected} in\n{lease}");
+        }
+        assert_eq!(problems(&link.frames()), "");
+    }
+}
+
+#[test]
+fn dhclient_gets_a_lease() {
+    if !require(&["dhclient"]) {
+        return;
+    }
+    let Some(link) = link("dhclient", |_| {}) else { return };
+    let path = |name: &str| link.directory().join(name).to_str().unwrap().to_owned();
+    let configuration = "send vendor-class-identifier \"HTTPClient:Arch:00016:UNDI:003001\";\n\
+        request subnet-mask, routers, vendor-class-identifier, bootfile-name, dhcp-lease-time;\n";
+    fs::write(path("conf"), configuration).unwrap();
+    // dhclient stays to renew its lease, so the script ends it.
+    write_script(&link, &format!("[ \"$reason\" = BOUND ] && env > {} && kill $PPID", path("lease")));
+    let (conf, script, leases, pid) = (path("conf"), path("script"), path("leases"), path("pid"));
+    let files = ["-cf", &conf, "-sf", &script, "-lf", &leases, "-pf", &pid];
+    link.guest("timeout", &[&["20", "dhclient", "-1", "-d", "-q"], &files[..], &["tap0"]].concat());
+    let lease = fs::read_to_string(path("lease")).expect("dhclient is bound");
+    for expected in [
+        "new_ip_address=192.0.2.100",
+        "new_subnet_mask=255.255.255.0",
+        "new_routers=192.0.2.1",
+        "new_dhcp_lease_time=3600",
+        "new_dhcp_server_identifier=192.0.2.1",
+        "new_vendor_class_identifier=HTTPClient",
+        &format!("new_bootfile_name={BOOT}"),
+    ] {
+        assert!(lease.lines().any(|line| line == expected), "{expected} in\n{lease}");
+    }
+    assert_eq!(problems(&link.frames()), "");
+}
+
+#[test]
+fn curl_is_content_with_every_setting() {
+    if !require(&["curl"]) {
+        return;
+    }
+    type Change = fn(&mut NetworkSettings);
+    let relative: Change = |n| (n.http.status, n.http.location) = (302, Some("moved.efi".into()));
+    let absolute: Change =
+        |n| (n.http.status, n.http.location) = (308, Some("http://{server4}/a/b?c=d".into()));
+    let refused: Change = |n| n.http.head = HeadAnswer::Status(405);
+    let http_1_0: Change = |n| n.http.version = Version::Http10;
+    let missing: Change = |n| n.http.status = 404;
+    let cases: &[(&str, Change, &[&str], &str, bool)] = &[
+        ("get", |_| {}, &[BOOT], "200 1.1 1 0 0 application/efi", true),
+        ("head", |_| {}, &["--head", BOOT], "200 1.1 1 0 0 application/efi", false),
+        ("old client", |_| {}, &["--http1.0", BOOT], "200 1.1 1 0 0 application/efi", true),
+        ("old server", http_1_0, &[BOOT], "200 1 1 0 0 application/efi", true),
+        ("chunked", |n| n.http.framing = Framing::Chunked, &[BOOT], "200 1.1 1 0 0 application/efi", true),
+        (
+            "chunked 1.0",
+            |n| n.http.framing = Framing::Chunked,
+            &["-0", BOOT],
+            "200 1.1 1 0 0 application/efi",
+            true,
+        ),
+        (
+            "until close",
+            |n| n.http.framing = Framing::UntilClose,
+            &[BOOT],
+            "200 1.1 1 0 0 application/efi",
+            true,
+        ),
+        ("close", |n| n.http.connection = Connection::Close, &[BOOT], "200 1.1 1 0 0 application/efi", true),
+        ("no type", |n| n.http.content_type = None, &[BOOT], "200 1.1 1 0 0 ", true),
+        ("relative", relative, &["--location", BOOT], "200 1.1 1 1 0 application/efi", true),
+        ("absolute", absolute, &["--location", BOOT], "200 1.1 1 1 0 application/efi", true),
+        ("missing", missing, &[BOOT], "404 1.1 1 0 0 text/plain", false),
+        ("no head", refused, &["--head", BOOT], "405 1.1 1 0 0 text/plain", false),
+        ("elsewhere", |_| {}, &["http://192.0.2.1/other"], "404 1.1 1 0 0 text/plain", false),
+        ("closed port", |_| {}, &["http://192.0.2.1:81/"], "000 0 0 0 7 ", false),
+        ("empty", |n| n.http.head = HeadAnswer::Close, &["--head", BOOT], "000 0 1 0 52 ", false),
+    ];
+    let mut frames = Vec::new();
+    for (name, change, arguments, expected, whole) in cases {
+        let Some(link) = configured(&format!("curl {name}"), change) else { return };
+        let (said, body) = curl(&link, arguments);
+        assert_eq!(said, expected.trim_end(), "{name}");
+        assert_eq!(is_image(&body), *whole, "{name}: {} bytes", body.len());
+        frames.extend(link.frames());
+    }
+    assert_eq!(problems(&frames), "");
+}
+
+#[test]
+fn curl_uses_one_connection_again() {
+    if !require(&["curl"]) {
+        return;
+    }
+    for (connection, connects) in
+        [(Connection::KeepAlive, ["1", "0"]), (Connection::CloseUnannounced, ["1", "1"])]
+    {
+        let Some(link) = configured("curl again", |n| n.http.connection = connection) else { return };
+        let format = "%{http_code} %{num_connects}\n";
+        let once = ["--silent", "--max-time", "20", "--output", "/dev/null", "--write-out", format, BOOT];
+        let output = link.guest("curl", &[&once[..], &["--next"], &once].concat());
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, format!("200 {}\n200 {}\n", connects[0], connects[1]), "{connection:?}");
+        assert_eq!(problems(&link.frames()), "");
+    }
+}
+
+#[test]
+fn the_kernel_pings_us() {
+    if !require(&["ping"]) {
+        return;
+    }
+    let Some(link) = configured("ping", |_| {}) else { return };
+    let output = link.guest("ping", &["-c", "2", "-i", "0.2", "-W", "2", "192.0.2.1"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(problems(&link.frames()), "");
+}
+
+#[test]
+fn tshark_reads_what_we_say() {
+    if !require(&["tshark"]) {
+        return;
+    }
+    let mut bench = support::Bench::new(&NetworkSettings::default(), image(10_000));
+    bench.exchange(&support::dhcp::Client::new(1).frame());
+    for method in ["HEAD", "GET"] {
+        bench.ask(80, &format!("{method} /boot.efi HTTP/1.1\r\nHost: h\r\n\r\n"));
+    }
+    assert_eq!(problems(&bench.frames), "");
+    let offer = fields(
+        &bench.frames,
+        "dhcp.option.dhcp == 2",
+        &[
+            "dhcp.ip.your",
+            "dhcp.option.subnet_mask",
+            "dhcp.option.vendor_class_id",
+            "dhcp.option.bootfile_name",
+        ],
+    );
+    assert_eq!(offer, format!("192.0.2.100\t255.255.255.0\tHTTPClient\t{BOOT}\n"));
+    let responses = fields(&bench.frames, "http.response", &["http.response.code", "http.content_length"]);
+    assert_eq!(responses, "200\t10000\n200\t10000\n");
+
+    // The same check sees a capture that is damaged.
+    for (_, _, frame) in &mut bench.frames {
+        let last = frame.len() - 1;
+        frame[last] ^= 1;
+    }
+    assert!(problems(&bench.frames).contains("Bad checksum"), "{}", problems(&bench.frames));
+}

@@ -178,10 +178,9 @@ fn a_client_that_never_closes_is_forgotten() {
     assert_eq!(bench.network.poll_at(), None);
 }
 
-/// EDK2 ends a download with RST; what that segment acknowledges counts.
 #[test]
 fn a_reset_may_acknowledge_the_last_bytes() {
-    for (short, count) in [(0, 1), (1, 0), (u32::MAX, 0)] {
+    for (short, flag, count) in [(0, true, 1), (1, true, 0), (u32::MAX, true, 0), (0, false, 0)] {
         let mut bench = bench(500);
         bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
         let answers = bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b""));
@@ -194,12 +193,29 @@ fn a_reset_may_acknowledge_the_last_bytes() {
         assert_eq!(delivered(&bench), 0);
         let reset = |h: &mut TcpHeader| {
             h.sequence_number = 1001 + GET.len() as u32;
-            (h.rst, h.ack) = (true, true);
+            (h.rst, h.ack) = (true, flag);
             h.acknowledgment_number = initial.wrapping_add(sent as u32).wrapping_sub(short);
         };
         bench.exchange(&tcp(address::SERVER4, reset, b""));
         assert_eq!((delivered(&bench), ends(&bench)), (count, vec![TcpEnd::GuestReset]), "{short}");
     }
+}
+
+/// What EDK2 does with a body that only the end of the connection ends: it resets before it has read the FIN.
+#[test]
+fn a_reset_before_our_fin_is_acknowledged_is_the_guests_end() {
+    let mut settings = NetworkSettings::default();
+    settings.http.connection = Connection::Close;
+    let mut bench = Bench::new(&settings, image(500));
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    let answers = bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b""));
+    let initial = tcp_of(&answers[0]).unwrap().sequence_number.wrapping_add(1);
+    let get = |h: &mut TcpHeader| (h.sequence_number, h.ack, h.acknowledgment_number) = (1001, true, initial);
+    let answers = bench.exchange(&tcp(address::SERVER4, get, GET.as_bytes()));
+    assert!(tcp_of(answers.last().unwrap()).is_some_and(|h| h.fin));
+    let reset = |h: &mut TcpHeader| (h.sequence_number, h.rst) = (1001 + GET.len() as u32, true);
+    bench.exchange(&tcp(address::SERVER4, reset, b""));
+    assert_eq!((delivered(&bench), ends(&bench)), (0, vec![TcpEnd::GuestReset]));
 }
 
 #[test]

@@ -86,8 +86,12 @@ impl Connection {
             self.ended_by.get_or_insert(TcpEnd::GuestFin);
         }
         if segment.rst && !socket.is_active() {
-            self.ended_by.get_or_insert(TcpEnd::GuestReset);
-            // A client that ends with RST may acknowledge the last bytes in that segment only.
+            // Our FIN counts once the guest has taken it: before that, RST is the guest's own end of the connection.
+            if self.ended_by != Some(TcpEnd::GuestFin) {
+                self.ended_by = Some(TcpEnd::GuestReset);
+            }
+            // A client that ends with RST may acknowledge the last bytes in that segment only. EDK2's RST has no ACK
+            // flag; it was seen to acknowledge them before.
             if let Some(number) = segment.acknowledgment.filter(|_| self.established) {
                 let expected = self.initial.wrapping_add(1).wrapping_add(self.acknowledged as u32);
                 let total = self.acknowledged + u64::from(number.wrapping_sub(expected));

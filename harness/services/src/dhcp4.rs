@@ -1,14 +1,14 @@
-//! DHCPv4 server (RFC 2131, RFC 2132; HTTP boot per UEFI 2.11 §24.7).
+//! DHCPv4 server (RFC 2131, RFC 2132, RFC 6842; HTTP boot per UEFI 2.11 §24.7): its settings.
 
 mod message;
 mod server;
 
 pub(crate) use server::{SERVER_PORT, Server};
 
-use crate::SettingsError;
+use crate::{SettingsError, delay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{net::Ipv4Addr, time::Duration};
+use std::net::Ipv4Addr;
 
 /// The `dhcp4:` block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,15 +16,17 @@ use std::{net::Ipv4Addr, time::Duration};
 pub struct Settings {
     /// Whether a DHCPv4 server is on the link at all.
     pub enabled: bool,
-    /// Boot file URL; `null` sends none. `{server4}` and `{guest4}` are replaced by addresses.
+    /// Boot file URL; `null` sends none. `{server4}` and `{guest4}` are replaced by addresses, `{port}` by the HTTP
+    /// server's port.
     pub bootfile: Option<String>,
     /// Where the boot file is sent.
     pub bootfile_in: BootfileIn,
-    /// Option 60 (vendor class identifier) in our answers; `null` sends none.
+    /// Option 60 (vendor class identifier) in our answers, whatever the client sent; `null` sends none.
     pub vendor_class: Option<String>,
-    /// Address offered; `null` offers none (`yiaddr` 0.0.0.0, as a proxy does).
+    /// Address offered; `null` offers none (`yiaddr` 0.0.0.0 and no lease time, as a proxy does) and leaves every
+    /// REQUEST unanswered.
     pub address: Option<Ipv4Addr>,
-    /// Option 1 (subnet mask); `null` sends none.
+    /// Option 1 (subnet mask), contiguous or not; `null` sends none.
     pub netmask: Option<Ipv4Addr>,
     /// Option 3 (router); `null` sends none.
     pub router: Option<Ipv4Addr>,
@@ -32,9 +34,9 @@ pub struct Settings {
     pub dns: Vec<Ipv4Addr>,
     /// Option 51 (lease time), seconds.
     pub lease_seconds: u32,
-    /// Guest seconds between a DISCOVER and its OFFER.
+    /// Guest seconds between a DISCOVER and its OFFER, 0 to 86400.
     pub offer_delay_seconds: f64,
-    /// What a REQUEST is answered with.
+    /// What a REQUEST that chose our server, or none, is answered with.
     pub request: RequestAnswer,
 }
 
@@ -70,7 +72,7 @@ pub enum BootfileIn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestAnswer {
-    /// DHCPACK.
+    /// DHCPACK, or DHCPNAK if the client asks for another address than the one offered (RFC 2131 §4.3.2).
     Ack,
     /// DHCPNAK.
     Nak,
@@ -82,8 +84,6 @@ pub enum RequestAnswer {
 const OPTION_LIMIT: usize = 255;
 /// Bytes that fit the `file` field with its terminating NUL (RFC 2131 §2).
 const FILE_LIMIT: usize = 127;
-/// A day: longer than any guest runs.
-const DELAY_LIMIT: f64 = 86_400.0;
 
 impl Settings {
     /// Checks what the types cannot; `bootfile` has its placeholders replaced.
@@ -107,15 +107,6 @@ impl Settings {
             let problem = format!("{} servers; option 6 takes at most {}", self.dns.len(), OPTION_LIMIT / 4);
             return Err(SettingsError::new("network.dhcp4.dns", problem));
         }
-        if !(0.0..=DELAY_LIMIT).contains(&self.offer_delay_seconds) {
-            let problem = format!("{} is not between 0 and {DELAY_LIMIT} seconds", self.offer_delay_seconds);
-            return Err(SettingsError::new("network.dhcp4.offer_delay_seconds", problem));
-        }
-        Ok(())
-    }
-
-    /// The offer delay of checked settings.
-    pub(crate) fn offer_delay(&self) -> Duration {
-        Duration::from_secs_f64(self.offer_delay_seconds.clamp(0.0, DELAY_LIMIT))
+        delay::check("network.dhcp4.offer_delay_seconds", self.offer_delay_seconds)
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.x server (RFC 9110, RFC 9112).
+//! HTTP/1.x server (RFC 9110, RFC 9112): its settings.
 
 mod request;
 mod response;
@@ -8,7 +8,7 @@ mod site;
 pub(crate) use session::Session;
 pub(crate) use site::Site;
 
-use crate::SettingsError;
+use crate::{SettingsError, delay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +20,10 @@ pub struct Settings {
     pub port: u16,
     /// Version in the status line.
     pub version: Version,
-    /// Status of the answer to the boot file's path. Any other path is 404.
+    /// Status of the answer to the boot file's path, 100 to 599. With 2xx comes the image, with others a short text.
+    /// Any other path is 404.
     pub status: u16,
-    /// Content-Type; `null` sends none.
+    /// Content-Type of the image; `null` sends none.
     pub content_type: Option<String>,
     /// How the end of the body is marked.
     pub framing: Framing,
@@ -30,9 +31,13 @@ pub struct Settings {
     pub head: HeadAnswer,
     /// What happens to a connection after a response.
     pub connection: Connection,
-    /// Location header, for redirects; its path serves the image. `{server4}` is replaced.
+    /// Guest seconds between the acknowledgement of a header section and the body that follows it. Not zero by default:
+    /// a client that stops because of the headers then does so before there is a body, and the wire shows it.
+    pub body_delay_seconds: f64,
+    /// Location header, for redirects: an absolute URL or a relative reference, whose path serves the image with 200.
+    /// `{server4}`, `{guest4}` and `{port}` are replaced.
     pub location: Option<String>,
-    /// More header fields, sent as they are.
+    /// More header fields, sent as they are after our own.
     pub headers: Vec<Header>,
 }
 
@@ -46,6 +51,7 @@ impl Default for Settings {
             framing: Framing::ContentLength,
             head: HeadAnswer::LikeGet,
             connection: Connection::KeepAlive,
+            body_delay_seconds: 0.2,
             location: None,
             headers: Vec::new(),
         }
@@ -68,9 +74,9 @@ pub enum Version {
 pub enum Framing {
     /// Content-Length with the right length, on HEAD and GET.
     ContentLength,
-    /// `Transfer-Encoding: chunked`, and no Content-Length on HEAD either.
+    /// `Transfer-Encoding: chunked`, and no Content-Length on HEAD either. An HTTP/1.0 request gets `UntilClose`.
     Chunked,
-    /// Neither: the end of the connection ends the body.
+    /// Neither: the end of the connection ends the body. HEAD has no body, so the connection stays open after it.
     UntilClose,
     /// Content-Length on GET only.
     ContentLengthOnGetOnly,
@@ -82,7 +88,7 @@ pub enum Framing {
 pub enum HeadAnswer {
     /// What GET would answer, without the body (RFC 9110 §9.3.2).
     LikeGet,
-    /// This status, without a body.
+    /// This status, with the header fields that GET would have with it, and without a body.
     Status(u16),
     /// The connection is closed without an answer.
     Close,
@@ -94,7 +100,7 @@ pub enum HeadAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connection {
-    /// It stays open.
+    /// It stays open, as far as the client's request lets it (RFC 9112 §9.3).
     KeepAlive,
     /// `Connection: close`, and it is closed.
     Close,
@@ -128,6 +134,7 @@ impl Settings {
                 return Err(SettingsError::new(path, problem));
             }
         }
+        delay::check("network.http.body_delay_seconds", self.body_delay_seconds)?;
         let mut texts = vec![("network.http.content_type".to_owned(), self.content_type.as_deref())];
         texts.push(("network.http.location".to_owned(), location));
         for (index, Header { name, value }) in self.headers.iter().enumerate() {

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod delay;
 pub mod dhcp4;
 mod frame;
 pub mod http;

@@ -40,7 +40,11 @@ impl Network {
         let site = http::Site::new(settings.http.clone(), bootfile.as_deref(), location, image);
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         Ok(Self {
-            dhcp4: dhcp4::Server::new(settings.dhcp4.clone(), bootfile, settings.dhcp4.offer_delay()),
+            dhcp4: dhcp4::Server::new(
+                settings.dhcp4.clone(),
+                bootfile,
+                crate::delay::duration(settings.dhcp4.offer_delay_seconds),
+            ),
             tcp: tcp::Stack::new(settings.http.port, guest, Arc::new(site)),
             now: GuestTime::ZERO,
         })

@@ -91,7 +91,7 @@ impl Stack {
             self.note_opening(&syn, listening, out);
         }
         if let Some(segment) = segment {
-            self.note_ending(&segment, out);
+            self.note_ending(now, &segment, out);
         }
         self.settle(now, out);
     }
@@ -173,10 +173,10 @@ impl Stack {
     }
 
     /// Takes note of a FIN or RST that the stack has accepted.
-    fn note_ending(&mut self, segment: &Segment, out: &mut Outbox) {
+    fn note_ending(&mut self, now: GuestTime, segment: &Segment, out: &mut Outbox) {
         if let Some(connection) = self.connections.iter_mut().find(|c| c.guest == segment.from) {
             let socket = self.sockets.get::<tcp::Socket<'_>>(connection.socket);
-            connection.note_ending(segment, socket, &mut out.events);
+            connection.note_ending(now, segment, socket, &mut out.events);
         }
     }
 
@@ -217,8 +217,8 @@ impl Stack {
             // The stack has just had its turn: one that asks for `now` waits for something else to happen.
             if at > now { at } else { now + std::time::Duration::from_millis(1) }
         });
-        let lingering = self.connections.iter().filter_map(Connection::expires);
-        self.wake = stack.into_iter().chain(lingering).min();
+        let waiting = self.connections.iter().filter_map(Connection::wake);
+        self.wake = stack.into_iter().chain(waiting).min();
     }
 }
 

@@ -420,7 +420,7 @@ fn a_half_closed_client_gets_its_answers() {
     bench.socket(handle).close();
     let mut bytes = Vec::new();
     for _ in 0..50 {
-        bench.run_for(std::time::Duration::from_millis(5));
+        bench.run_for(std::time::Duration::from_millis(500));
         let socket = bench.socket(handle);
         while socket.can_recv() {
             socket.recv(|part| (part.len(), bytes.extend_from_slice(part))).unwrap();
@@ -429,6 +429,26 @@ fn a_half_closed_client_gets_its_answers() {
     assert!(has_image(&responses(&bytes, &["HEAD", "GET"], true)[1]));
     let end = matches!(bench.events.last(), Some(Event::TcpClosed { how: TcpEnd::GuestFin, .. }));
     assert!(end, "{:?}", bench.events.last());
+}
+
+#[test]
+fn a_body_waits_until_its_headers_are_acknowledged() {
+    let delivered = |delay: f64| {
+        let mut bench = bench(|s| s.body_delay_seconds = delay);
+        let handle = bench.connect(services::address::SERVER4, 80);
+        bench.run_for(std::time::Duration::from_millis(5));
+        bench.send(handle, get().as_bytes());
+        // Long enough for an answer, too short for a body that waits for 200 ms.
+        bench.run_for(std::time::Duration::from_millis(100));
+        let mut bytes = Vec::new();
+        let socket = bench.socket(handle);
+        while socket.can_recv() {
+            socket.recv(|part| (part.len(), bytes.extend_from_slice(part))).unwrap();
+        }
+        bytes
+    };
+    assert!(delivered(0.2).ends_with(b"\r\n\r\n"), "only the header section");
+    assert!(has_image(&responses(&delivered(0.0), &["GET"], true)[0]), "the body at once");
 }
 
 #[test]

@@ -15,8 +15,15 @@ const GET: &str = "GET /boot.efi HTTP/1.1\r\nHost: h\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(20);
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
+/// Bodies right behind their headers: what is tested here is TCP.
+fn prompt() -> NetworkSettings {
+    let mut settings = NetworkSettings::default();
+    settings.http.body_delay_seconds = 0.0;
+    settings
+}
+
 fn bench(length: usize) -> Bench {
-    Bench::new(&NetworkSettings::default(), image(length))
+    Bench::new(&prompt(), image(length))
 }
 
 fn ends(bench: &Bench) -> Vec<TcpEnd> {
@@ -143,7 +150,7 @@ fn the_guest_may_end_with_rst() {
 
 #[test]
 fn the_server_ends_with_fin_and_only_later_data_is_reset() {
-    let mut settings = NetworkSettings::default();
+    let mut settings = prompt();
     settings.http.connection = Connection::CloseUnannounced;
     let mut bench = Bench::new(&settings, image(1000));
     let handle = bench.connect(address::SERVER4, 80);
@@ -165,7 +172,7 @@ fn the_server_ends_with_fin_and_only_later_data_is_reset() {
 
 #[test]
 fn a_client_that_never_closes_is_forgotten() {
-    let mut settings = NetworkSettings::default();
+    let mut settings = prompt();
     settings.http.connection = Connection::Close;
     let mut bench = Bench::new(&settings, image(1000));
     let handle = bench.connect(address::SERVER4, 80);
@@ -204,7 +211,7 @@ fn a_reset_may_acknowledge_the_last_bytes() {
 /// What EDK2 does with a body that only the end of the connection ends: it resets before it has read the FIN.
 #[test]
 fn a_reset_before_our_fin_is_acknowledged_is_the_guests_end() {
-    let mut settings = NetworkSettings::default();
+    let mut settings = prompt();
     settings.http.connection = Connection::Close;
     let mut bench = Bench::new(&settings, image(500));
     bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
@@ -257,7 +264,7 @@ fn a_syn_with_a_wrong_checksum_opens_nothing() {
 
 #[test]
 fn a_port_may_be_used_again() {
-    let mut settings = NetworkSettings::default();
+    let mut settings = prompt();
     settings.http.connection = Connection::Close;
     let mut bench = Bench::new(&settings, image(10));
     bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
@@ -337,7 +344,7 @@ fn many_connections_at_once() {
 
 #[test]
 fn a_guest_with_an_address_from_elsewhere_is_on_link() {
-    let mut settings = NetworkSettings::default();
+    let mut settings = prompt();
     settings.dhcp4.address = Some(ELSEWHERE);
     let mut bench = Bench::with_address(&settings, image(100), ELSEWHERE);
     // Such a guest needs a route to the server; ours has one that leads to the server itself.
@@ -357,7 +364,7 @@ fn a_guest_with_an_address_from_elsewhere_is_on_link() {
 #[test]
 fn a_large_image_is_streamed() {
     let image = image(64 << 20);
-    let mut bench = Bench::new(&NetworkSettings::default(), image.clone());
+    let mut bench = Bench::new(&prompt(), image.clone());
     let before = std::sync::Arc::strong_count(&image);
     let handle = bench.connect(address::SERVER4, 80);
     bench.run_for(SHORT);

@@ -82,7 +82,7 @@ impl Transcript {
         let request = format!("{method} /boot.efi HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
         self.bench.send(handle, request.as_bytes());
         self.settle();
-        self.bench.read(handle, Duration::from_millis(20));
+        self.bench.read(handle, Duration::from_millis(300));
         self.note();
     }
 }

@@ -4,7 +4,8 @@ use super::request::{HEAD_LIMIT, Parsed, parse};
 use super::response::{Piece, Response, fill};
 use super::site::{Answer, Site};
 use record::Event;
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use wire::GuestTime;
 
 /// The HTTP server's side of one TCP connection.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Session {
     /// The response that is being sent.
     outgoing: VecDeque<Piece>,
     sending: Option<Receipt>,
+    /// The body of that response, while it waits.
+    body: Option<Held>,
     /// Bytes handed to TCP since the connection began.
     handed_over: u64,
     /// Responses that the guest has not acknowledged wholly.
@@ -31,6 +34,14 @@ enum Stage {
     Stuck,
     /// The connection ends when everything is sent.
     Ending,
+}
+
+/// A body behind its header section.
+#[derive(Debug)]
+struct Held {
+    pieces: VecDeque<Piece>,
+    /// When it is sent; not known before the header section is acknowledged.
+    due: Option<GuestTime>,
 }
 
 #[derive(Debug)]
@@ -50,6 +61,7 @@ impl Session {
             input: Vec::new(),
             outgoing: VecDeque::new(),
             sending: None,
+            body: None,
             handed_over: 0,
             unacknowledged: VecDeque::new(),
             stage: Stage::Open,
@@ -81,13 +93,16 @@ impl Session {
     }
 
     /// Hands over the next bytes for the guest; 0 if there is none now.
-    pub(crate) fn fill(&mut self, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
+    pub(crate) fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
         let mut filled = 0;
         while filled < buffer.len() {
+            if self.outgoing.is_empty() && self.body_due().is_some_and(|due| due <= now) {
+                self.outgoing = self.body.take().map(|held| held.pieces).unwrap_or_default();
+            }
             let count = fill(&mut self.outgoing, &mut buffer[filled..]);
             filled += count;
             self.handed_over += count as u64;
-            if self.outgoing.is_empty() {
+            if self.outgoing.is_empty() && self.body.is_none() {
                 if let Some(mut receipt) = self.sending.take() {
                     receipt.end = self.handed_over;
                     self.unacknowledged.push_back(receipt);
@@ -101,8 +116,20 @@ impl Session {
         filled
     }
 
+    /// When a waiting body is to be sent.
+    pub(crate) fn body_due(&self) -> Option<GuestTime> {
+        self.body.as_ref()?.due
+    }
+
     /// Takes note that the guest has acknowledged `total` bytes since the connection began.
-    pub(crate) fn acknowledged(&mut self, total: u64, events: &mut Vec<Event>) {
+    pub(crate) fn acknowledged(&mut self, now: GuestTime, total: u64, events: &mut Vec<Event>) {
+        if let Some(held) = &mut self.body
+            && held.due.is_none()
+            && self.outgoing.is_empty()
+            && total >= self.handed_over
+        {
+            held.due = Some(now + self.site.body_delay());
+        }
         while self.unacknowledged.front().is_some_and(|receipt| receipt.end <= total) {
             if let Some(Receipt { method, image, .. }) = self.unacknowledged.pop_front() {
                 events.push(Event::HttpDelivered { connection: self.connection, method, image });
@@ -117,12 +144,12 @@ impl Session {
 
     /// Whether everything is handed over and our side of the connection is to be closed.
     pub(crate) fn is_over(&self) -> bool {
-        self.outgoing.is_empty() && (self.stage == Stage::Ending || self.input_ended)
+        self.outgoing.is_empty() && self.body.is_none() && (self.stage == Stage::Ending || self.input_ended)
     }
 
     /// Answers the requests that have arrived, one at a time.
     fn serve(&mut self, events: &mut Vec<Event>) {
-        while self.stage != Stage::Ending && self.outgoing.is_empty() {
+        while self.stage != Stage::Ending && self.outgoing.is_empty() && self.body.is_none() {
             match parse(&self.input) {
                 Parsed::Partial => return,
                 Parsed::Malformed(status, why) => {
@@ -187,5 +214,8 @@ impl Session {
         }
         self.sending = Some(Receipt { method, image, end: 0 });
         self.outgoing = response.into_pieces();
+        if self.site.body_delay() > Duration::ZERO && self.outgoing.len() > 1 {
+            self.body = Some(Held { pieces: self.outgoing.split_off(1), due: None });
+        }
     }
 }

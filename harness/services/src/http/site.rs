@@ -3,9 +3,10 @@
 use super::request::Request;
 use super::response::{Body, Response, field, framing_field, has_no_content, reason};
 use super::{Connection, Framing, HeadAnswer, Settings, Version};
-use crate::url::Target;
+use crate::{delay, url::Target};
 use record::HeaderField;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the server offers: the boot image at the boot file's path, and at the path that `location` leads to.
 #[derive(Debug)]
@@ -48,6 +49,11 @@ impl Site {
         let moved =
             boot.as_ref().zip(location.as_deref()).and_then(|(boot, to)| Target::of_reference(to, boot));
         Self { settings, location, boot, moved, image }
+    }
+
+    /// Time between the acknowledgement of a header section and the body.
+    pub(super) fn body_delay(&self) -> Duration {
+        delay::duration(self.settings.body_delay_seconds)
     }
 
     /// The answer to a request.

@@ -54,9 +54,9 @@ impl Connection {
         self.over
     }
 
-    /// When the connection is forgotten although the guest has not closed its side.
-    pub(super) fn expires(&self) -> Option<GuestTime> {
-        self.expires
+    /// When it wants to be served again: a body is due, or it is forgotten although the guest has not closed its side.
+    pub(super) fn wake(&self) -> Option<GuestTime> {
+        if self.over { self.expires } else { self.session.body_due() }
     }
 
     /// Whether the socket can be taken away.
@@ -81,7 +81,13 @@ impl Connection {
     }
 
     /// Takes note of a segment from the guest, if the stack has accepted it as the end.
-    pub(super) fn note_ending(&mut self, segment: &Segment, socket: &Socket<'_>, events: &mut Vec<Event>) {
+    pub(super) fn note_ending(
+        &mut self,
+        now: GuestTime,
+        segment: &Segment,
+        socket: &Socket<'_>,
+        events: &mut Vec<Event>,
+    ) {
         if segment.fin && !socket.may_recv() {
             self.ended_by.get_or_insert(TcpEnd::GuestFin);
         }
@@ -96,7 +102,7 @@ impl Connection {
                 let expected = self.initial.wrapping_add(1).wrapping_add(self.acknowledged as u32);
                 let total = self.acknowledged + u64::from(number.wrapping_sub(expected));
                 if total <= self.session.handed_over() {
-                    self.acknowledge(total, events);
+                    self.acknowledge(now, total, events);
                 }
             }
         }
@@ -110,7 +116,8 @@ impl Connection {
             events.push(Event::TcpEstablished { connection: self.session.connection() });
         }
         if self.established {
-            self.acknowledge(self.session.handed_over().saturating_sub(socket.send_queue() as u64), events);
+            let delivered = self.session.handed_over().saturating_sub(socket.send_queue() as u64);
+            self.acknowledge(now, delivered, events);
         }
         if state == State::CloseWait {
             self.ended_by.get_or_insert(TcpEnd::GuestFin);
@@ -118,7 +125,7 @@ impl Connection {
         let mut moved = self.take_input(socket, events);
         while socket.can_send() {
             let filled = socket.send(|buffer| {
-                let filled = self.session.fill(buffer, events);
+                let filled = self.session.fill(now, buffer, events);
                 (filled, filled)
             });
             if !matches!(filled, Ok(1..)) {
@@ -159,9 +166,9 @@ impl Connection {
         moved
     }
 
-    fn acknowledge(&mut self, total: u64, events: &mut Vec<Event>) {
+    fn acknowledge(&mut self, now: GuestTime, total: u64, events: &mut Vec<Event>) {
         self.acknowledged = self.acknowledged.max(total);
-        self.session.acknowledged(self.acknowledged, events);
+        self.session.acknowledged(now, self.acknowledged, events);
     }
 
     fn note_end(&mut self, now: GuestTime, socket: &Socket<'_>, events: &mut Vec<Event>) {

@@ -58,6 +58,7 @@ impl Firmware {
             code: self.code_file.clone(),
             vars: self.vars_file.clone(),
             accelerator,
+            entropy: accelerator.map(Accelerator::entropy),
         }
     }
 }

@@ -10,7 +10,7 @@ mod time;
 pub use event::{Dhcp4Message, Direction, Entry, Event, HeaderField, Ipv4Endpoint, LoadedFrom, TcpEnd};
 pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
 pub use results::{
-    Accelerator, CellResult, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord, ImageFile,
-    QemuRecord, Results, RunRecord, SCHEMA_ID, Totals,
+    Accelerator, CellResult, ClockMode, Deviation, Entropy, EvidencePaths, Expected, FirmwareRecord,
+    ImageFile, QemuRecord, Repeats, Results, RunRecord, SCHEMA_ID, Totals,
 };
 pub use time::GuestTime;

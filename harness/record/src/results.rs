@@ -44,6 +44,20 @@ pub struct RunRecord {
     pub planned: usize,
     /// Whether the run was ended before all cells had run.
     pub interrupted: bool,
+    /// Why the run took no more cells, if it stopped by itself.
+    #[serde(default)]
+    pub stopped: Option<String>,
+    /// How often each cell ran.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// How often a cell was run again because our infrastructure had failed.
+    #[serde(default)]
+    pub retries: u32,
+}
+
+/// A run without repeats.
+fn once() -> u32 {
+    1
 }
 
 /// The QEMU that ran the guests.
@@ -94,6 +108,29 @@ pub struct FirmwareRecord {
     pub vars: Option<ImageFile>,
     /// What ran it; absent if none of its cells started a guest.
     pub accelerator: Option<Accelerator>,
+    /// Where its guests' random numbers came from; absent if none of its cells started a guest.
+    #[serde(default)]
+    pub entropy: Option<Entropy>,
+}
+
+/// Where a guest's random numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entropy {
+    /// All of them follow from the run's seed.
+    Seeded,
+    /// Some are the processor's own (RDRAND under KVM) and differ from run to run.
+    Processor,
+}
+
+impl Accelerator {
+    /// Where random numbers come from in a guest that it executes.
+    pub const fn entropy(self) -> Entropy {
+        match self {
+            Self::Tcg => Entropy::Seeded,
+            Self::Kvm => Entropy::Processor,
+        }
+    }
 }
 
 /// A file that defines what was tested.
@@ -160,14 +197,32 @@ pub struct CellResult {
     pub detail: String,
     /// The waiver that applied.
     pub waiver: Option<Deviation>,
-    /// Host seconds.
+    /// Host seconds, of all runs of the cell together.
     pub wall_seconds: f64,
     /// Guest seconds from power-on.
     pub guest_seconds: f64,
     /// How often the cell ran before this result; 0 if it never started.
     pub attempts: u32,
+    /// SHA-256 of what must be the same whenever the cell runs; absent if nothing can be said of the firmware.
+    #[serde(default)]
+    pub transcript: Option<String>,
+    /// What became of the repeats, if there were any. Everything else is about the first run.
+    #[serde(default)]
+    pub repeats: Option<Repeats>,
+    /// Whether a repeat differs: the verdict is not to be relied on.
+    #[serde(default)]
+    pub flaky: bool,
     /// Evidence files, relative to the run's directory.
     pub evidence: Option<EvidencePaths>,
+}
+
+/// A cell that ran several times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeats {
+    /// How often it ran, the first run included.
+    pub runs: u32,
+    /// Runs whose verdict, outcome, stage, cause or transcript is not that of the first.
+    pub differing: u32,
 }
 
 /// Paths of a cell's evidence, relative to the run's directory.
@@ -203,6 +258,11 @@ impl Results {
     /// The JSON Schema of this type.
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
+    }
+
+    /// How many cells did not do the same in each of their repeats, whatever their verdict.
+    pub fn flaky(&self) -> usize {
+        self.cells.iter().filter(|cell| cell.flaky).count()
     }
 
     /// Counts all six verdicts.

@@ -45,6 +45,9 @@ pub fn results() -> Results {
             jobs: 2,
             planned: maker.cells.len(),
             interrupted: false,
+            stopped: None,
+            repeat: 1,
+            retries: 0,
         },
         firmware: BUILDS
             .iter()
@@ -88,6 +91,7 @@ fn firmware(id: &str, suite: &str, version: &str) -> FirmwareRecord {
         code: ImageFile { file: "OVMF_CODE_4M.fd".to_owned(), sha256: digest(&format!("{id} code")) },
         vars: Some(ImageFile { file: "OVMF_VARS_4M.fd".to_owned(), sha256: digest(&format!("{id} vars")) }),
         accelerator: Some(Accelerator::Tcg),
+        entropy: Some(record::Entropy::Seeded),
     }
 }
 
@@ -217,6 +221,9 @@ impl Maker {
                 wall_seconds: 0.3 + guest_seconds / 50.0,
                 guest_seconds,
                 attempts: 1,
+                transcript: Some(digest(detail)),
+                repeats: None,
+                flaky: false,
                 evidence: Some(EvidencePaths {
                     directory: String::new(),
                     capture: String::new(),

@@ -149,6 +149,9 @@ where
             jobs: shared.options.jobs,
             planned: shared.plan.cells.len(),
             interrupted: shared.stopping.get(),
+            stopped: None,
+            repeat: 1,
+            retries: 0,
         },
         firmware: shared
             .plan
@@ -276,6 +279,9 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             wall_seconds: 0.0,
             guest_seconds: 0.0,
             attempts,
+            transcript: None,
+            repeats: None,
+            flaky: false,
             evidence: None,
         }
     }

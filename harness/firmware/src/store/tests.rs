@@ -100,7 +100,8 @@ fn what_a_result_records_is_what_was_fetched() {
         "file": "OVMF_VARS_4M.fd",
         "sha256": "0f4167b44403cbfb049fca25656890301d91d676a4589a1b9ddf0410930f06bd"
       },
-      "accelerator": "tcg"
+      "accelerator": "tcg",
+      "entropy": "seeded"
     }
     "#);
 }

@@ -220,16 +220,13 @@ mod tests {
             mend: Some(String::new()),
             debian_package: Some(package),
         };
-        let (tshark, dig) = (missing("tshark", "tshark"), missing("dig", "bind9-dnsutils"));
-        let text = |manager| by_hand(&[&tshark, &dig], manager).to_string();
+        let (tshark, socat) = (missing("tshark", "tshark"), missing("socat", "socat"));
+        let text = |manager| by_hand(&[&tshark, &socat], manager).to_string();
         assert_eq!(
             text(Some(Manager::Dnf)),
-            "failed to find tshark, dig on this host. Install with: sudo dnf install wireshark-cli bind-utils"
+            "failed to find tshark, socat on this host. Install with: sudo dnf install wireshark-cli socat"
         );
-        assert!(
-            text(Some(Manager::Apt))
-                .contains("sudo apt install --no-install-recommends tshark bind9-dnsutils")
-        );
-        assert!(text(None).contains("what Debian calls: tshark bind9-dnsutils"));
+        assert!(text(Some(Manager::Apt)).contains("sudo apt install --no-install-recommends tshark socat"));
+        assert!(text(None).contains("what Debian calls: tshark socat"));
     }
 }

@@ -35,7 +35,7 @@ impl<'a> Finding<'a> {
         for cell in results.cells.iter().filter(|cell| cell.verdict == verdict) {
             // Without an outcome the sentence is all there is to tell two errors apart.
             let sentence = cell.outcome.is_none().then_some(cell.detail.as_str());
-            let key = (cell.outcome, cell.stage, cell.cause.as_deref(), sentence);
+            let key = (cell.outcome, cell.stage, cell.cause.as_deref(), sentence, cell.flaky);
             let at = *finding_of.entry(key).or_insert_with(|| {
                 findings.push(Self {
                     verdict,

@@ -27,12 +27,13 @@ impl Format for Markdown {
 
 fn write_report(out: &mut String, results: &Results) -> std::fmt::Result {
     let matrix = Matrix::of(results);
-    let counts: Vec<_> =
+    let mut counts: Vec<_> =
         Verdict::ALL.iter().map(|verdict| format!("{} {verdict}", words::count(results, *verdict))).collect();
+    counts.extend(words::flaky(results));
     writeln!(out, "**{}**\n", counts.join(" · "))?;
     writeln!(out, "# plugfest run {}\n", plain(&results.run.id))?;
-    if let Some(note) = words::incomplete(results) {
-        writeln!(out, "> {note}\n")?;
+    for note in [words::incomplete(results), words::flaky_note(results)].into_iter().flatten() {
+        writeln!(out, "> {}\n", plain(&note))?;
     }
     let key: Vec<_> =
         Verdict::ALL.iter().map(|verdict| format!("{} {verdict}", words::sign(*verdict, true))).collect();
@@ -176,6 +177,8 @@ fn write_provenance(out: &mut String, results: &Results, matrix: &Matrix<'_>) ->
         ("clock", words::clock(run.clock).to_owned()),
         ("seed", run.seed.to_string()),
         ("cells at a time", run.jobs.to_string()),
+        ("runs of each cell", run.repeat.to_string()),
+        ("retries", run.retries.to_string()),
     ] {
         writeln!(out, "| {name} | {value} |")?;
     }

@@ -43,8 +43,44 @@ pub(crate) fn count(results: &Results, verdict: Verdict) -> usize {
     }
 }
 
-/// The words after the verdict: where a failure stopped, or what a row that only observes saw.
+/// How many cells are flaky, if any are: a seventh count, beside the verdicts.
+pub(crate) fn flaky(results: &Results) -> Option<String> {
+    Some(results.flaky()).filter(|count| *count > 0).map(|count| format!("{count} {FLAKY}"))
+}
+
+/// What flaky cells mean for whoever reads the report, with the cells; nothing if there are none.
+pub(crate) fn flaky_note(results: &Results) -> Option<String> {
+    let cells: Vec<_> = results.cells.iter().filter(|cell| cell.flaky).map(|cell| cell.id.as_str()).collect();
+    (!cells.is_empty()).then(|| {
+        format!(
+            "{} did not do the same in each of {} runs; until shown otherwise that is a bug of plugfest: {}",
+            counted(cells.len(), "cell"),
+            results.run.repeat,
+            cells.join(", ")
+        )
+    })
+}
+
+/// How often cells were run again, if any were.
+pub(crate) fn retries(results: &Results) -> Option<String> {
+    let retries = results.run.retries;
+    (retries > 0).then(|| format!("{retries} {}", if retries == 1 { "retry" } else { "retries" }))
+}
+
+/// The label of a verdict that a repeat did not confirm.
+const FLAKY: &str = "flaky";
+
+/// The words after the verdict: where a failure stopped, what a row that only observes saw, and the label of a cell
+/// that is flaky.
 pub(crate) fn place(cell: &CellResult) -> Option<String> {
+    match (place_alone(cell), cell.flaky) {
+        (place, false) => place,
+        (None, true) => Some(FLAKY.to_owned()),
+        (Some(place), true) => Some(format!("{place} {FLAKY}")),
+    }
+}
+
+fn place_alone(cell: &CellResult) -> Option<String> {
     match cell.verdict {
         Verdict::Fail | Verdict::Xfail => match (cell.outcome, cell.stage) {
             (Some(Outcome::Boots), _) => Some(Outcome::Boots.to_string()),
@@ -57,11 +93,15 @@ pub(crate) fn place(cell: &CellResult) -> Option<String> {
 
 /// What the firmware did: `boots`, or `refuses at get`.
 pub(crate) fn happened(cell: &CellResult) -> Option<String> {
-    match (cell.outcome?, cell.stage) {
-        (Outcome::Boots, _) => Some(Outcome::Boots.to_string()),
-        (outcome, Some(stage)) => Some(format!("{outcome} at {stage}")),
-        (outcome, None) => Some(outcome.to_string()),
+    let mut happened = match (cell.outcome?, cell.stage) {
+        (Outcome::Boots, _) => Outcome::Boots.to_string(),
+        (outcome, Some(stage)) => format!("{outcome} at {stage}"),
+        (outcome, None) => outcome.to_string(),
+    };
+    if cell.flaky {
+        happened.push_str(&format!(" ({FLAKY})"));
     }
+    Some(happened)
 }
 
 /// What was expected: `boots`, `refuses or gives-up at get: cause`, or that nothing was.
@@ -93,6 +133,11 @@ pub(crate) fn value(value: &serde_json::Value) -> String {
 pub(crate) fn incomplete(results: &Results) -> Option<String> {
     let (done, planned) = (results.cells.len(), results.run.planned);
     let missing = planned.saturating_sub(done);
+    if let Some(why) = &results.run.stopped {
+        return Some(format!(
+            "The run stopped: {why}. {missing} of {planned} cells did not run and stay empty."
+        ));
+    }
     match (results.run.interrupted, missing) {
         (false, 0) => None,
         (true, 0) => Some("The run was interrupted after its last cell.".to_owned()),

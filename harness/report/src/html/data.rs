@@ -32,7 +32,7 @@ pub(super) struct Data {
 struct Row(usize, Text, Vec<(Text, Text)>, bool);
 
 /// Row, build, verdict, outcome, stage, cause, detail, expected, waiver's reason and link, host seconds, guest seconds,
-/// attempts, evidence.
+/// attempts, whether it is flaky, evidence.
 #[derive(Serialize)]
 struct Cell(
     usize,
@@ -47,6 +47,7 @@ struct Cell(
     String,
     String,
     u32,
+    bool,
     /// Directory, then the files with the directory taken off.
     Option<Vec<Text>>,
 );
@@ -111,6 +112,7 @@ impl Cell {
             words::seconds(cell.wall_seconds),
             words::seconds(cell.guest_seconds),
             cell.attempts,
+            cell.flaky,
             cell.evidence.as_ref().map(|evidence| paths(evidence, texts)),
         )
     }

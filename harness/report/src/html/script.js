@@ -12,8 +12,8 @@
   const rows = data.rows.map(([scenario, point, params, differs]) => ({
     scenario: scenarios[scenario], point: text(point), params, differs, cells: [], element: null, words: null,
   }));
-  const cells = data.cells.map(([row, build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, evidence], number) => {
-    const cell = { number, row: rows[row], build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, evidence };
+  const cells = data.cells.map(([row, build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, flaky, evidence], number) => {
+    const cell = { number, row: rows[row], build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, flaky, evidence };
     rows[row].cells[build] = cell;
     return cell;
   });
@@ -124,7 +124,7 @@
   const chip = (cell, long) => {
     const [word, sign] = data.verdicts[cell.verdict];
     const happened = [data.outcomes[cell.outcome], data.outcomes[cell.outcome] === "boots" ? null : data.stages[cell.stage]].filter(Boolean).join(" at ");
-    return make("span", `chip v-${word}`, `${sign} ${word}${long && happened ? `: ${happened}` : ""}`);
+    return make("span", `chip v-${word}`, `${sign} ${word}${long && happened ? `: ${happened}` : ""}${cell.flaky ? " (flaky)" : ""}`);
   };
   // Quoted as far as a fragment needs it, so that a permalink can be read (RFC 3986 §3.5).
   const hashOf = (cell) => `#${encodeURIComponent(idOf(cell)).replace(/%(2F|3A|3B|3D|3F|40|2C)/g, decodeURIComponent)}`;

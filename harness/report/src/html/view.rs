@@ -23,6 +23,7 @@ pub(super) struct View {
     cells: usize,
     rows: usize,
     incomplete: Option<String>,
+    flaky: Option<String>,
     builds: Vec<BuildView>,
     /// Whether there are so many builds that the matrix scrolls by itself.
     wide: bool,
@@ -128,8 +129,9 @@ impl View {
                 (verdict.as_str(), words::sign(*verdict, true), count, words::meaning(*verdict))
             })
             .collect();
-        let counts: Vec<_> =
+        let mut counts: Vec<_> =
             totals.iter().map(|(verdict, _, count, _)| format!("{count} {verdict}")).collect();
+        counts.extend(words::flaky(results));
         let rows =
             matrix.areas.iter().flat_map(|area| &area.scenarios).map(|scenario| scenario.rows.len()).sum();
         Self {
@@ -139,7 +141,8 @@ impl View {
             counts: counts.join(", "),
             cells: results.cells.len(),
             rows,
-            incomplete: words::incomplete(results),
+            incomplete: words::incomplete(results).map(|note| show(&note)),
+            flaky: words::flaky_note(results).map(|note| show(&note)),
             builds: matrix.columns.iter().map(|column| BuildView::of(column, results)).collect(),
             wide: matrix.columns.len() > 6,
             areas: matrix.areas.iter().map(|area| AreaView::of(area, &numbers)).collect(),
@@ -168,7 +171,7 @@ fn headline(results: &Results) -> String {
     let totals = results.totals();
     let cells = words::counted(results.cells.len(), "cell");
     let deviations = totals.fail + totals.xpass;
-    match (results.cells.len(), deviations, totals.error) {
+    let said = match (results.cells.len(), deviations, totals.error) {
         (0, ..) => "No cell ran.".to_owned(),
         (_, 0, 0) => format!("All {cells} as expected."),
         (_, 0, errors) => format!("No deviation, but {errors} of {cells} could not be judged."),
@@ -176,7 +179,8 @@ fn headline(results: &Results) -> String {
         (_, deviations, errors) => {
             format!("{deviations} of {cells} not as expected, {errors} could not be judged.")
         }
-    }
+    };
+    words::flaky(results).map_or(said.clone(), |flaky| format!("{said} But {flaky}."))
 }
 
 fn brief(results: &Results) -> Vec<String> {
@@ -185,6 +189,7 @@ fn brief(results: &Results) -> Vec<String> {
     brief.extend(run.qemu.as_ref().map(|qemu| format!("QEMU {}", qemu.version)));
     brief.push(format!("{} clock", words::clock(run.clock)));
     brief.push(format!("took {}", words::seconds(run.wall_seconds)));
+    brief.extend(words::retries(results));
     brief.iter().map(|fact| show(fact)).collect()
 }
 
@@ -203,6 +208,8 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
     facts.push(("Clock", words::clock(run.clock).to_owned()));
     facts.push(("Seed", run.seed.to_string()));
     facts.push(("Cells at a time", run.jobs.to_string()));
+    facts.push(("Runs of each cell", run.repeat.to_string()));
+    facts.push(("Retries", run.retries.to_string()));
     facts
 }
 

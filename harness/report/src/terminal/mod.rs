@@ -62,7 +62,7 @@ impl Page<'_> {
     }
 
     fn totals(&mut self, results: &Results) {
-        let counts: Vec<_> = Verdict::ALL
+        let mut counts: Vec<_> = Verdict::ALL
             .iter()
             .map(|verdict| {
                 let count = words::count(results, *verdict);
@@ -70,6 +70,7 @@ impl Page<'_> {
                 self.ink.paint(style, &format!("{count} {verdict}"))
             })
             .collect();
+        counts.extend(words::flaky(results).map(|flaky| self.ink.paint(Style::Of(Verdict::Error), &flaky)));
         self.line(&counts.join("  "));
     }
 
@@ -80,10 +81,11 @@ impl Page<'_> {
         facts.push(format!("{} clock", words::clock(run.clock)));
         facts.push(format!("seed {}", run.seed));
         facts.push(words::seconds(run.wall_seconds));
+        facts.extend(words::retries(results));
         let facts = self.ink.plain(&facts.join(", "));
         self.paragraph(0, Style::Dim, &facts);
-        if let Some(note) = words::incomplete(results) {
-            self.paragraph(0, Style::Of(Verdict::Error), &note);
+        for note in [words::incomplete(results), words::flaky_note(results)].into_iter().flatten() {
+            self.sentence(0, Style::Of(Verdict::Error), &note);
         }
         self.line("");
         let fields: Vec<[String; 3]> = matrix.columns.iter().map(|column| self.build(column)).collect();

@@ -4,6 +4,7 @@
 use globset::{Glob, GlobMatcher};
 use record::Deviation;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// What a waiver file holds.
@@ -37,7 +38,11 @@ pub struct Waiver {
 
 /// All waivers of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Waivers(Vec<Waiver>);
+pub struct Waivers {
+    all: Vec<Waiver>,
+    /// Of the texts that they were read from.
+    digest: Sha256,
+}
 
 /// Why waivers cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +83,16 @@ impl Waivers {
         let mut all = Self::default();
         for path in files {
             let text = std::fs::read_to_string(&path).map_err(read_error(&path))?;
-            all.0.extend(Self::parse(&path.display().to_string(), &text)?.0);
+            all.all.extend(Self::parse(&path.display().to_string(), &text)?.all);
+            all.digest.update(&text);
+            all.digest.update([0]);
         }
         Ok(all)
+    }
+
+    /// SHA-256 of the files' contents, hexadecimal.
+    pub fn sha256(&self) -> String {
+        self.digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Parses one waiver file; `path` is for errors.
@@ -103,13 +115,14 @@ impl Waivers {
                 deviation: Deviation { reason: row.reason, link: row.link },
             })
         });
-        waivers.collect::<Result<_, _>>().map(Self)
+        let digest = Sha256::new_with_prefix(text);
+        waivers.collect::<Result<_, _>>().map(|all| Self { all, digest })
     }
 
     /// The first waiver for a cell; with a cause, the first that excuses this cause.
     pub fn find(&self, cell: &str, cause: Option<&str>) -> Option<Deviation> {
         let (point, firmware) = cell.rsplit_once('@')?;
-        self.0
+        self.all
             .iter()
             .filter(|waiver| waiver.firmware.is_match(firmware) && waiver.cells.is_match(point))
             .find(|waiver| cause.is_none() || waiver.cause.is_none() || waiver.cause.as_deref() == cause)
@@ -128,6 +141,21 @@ mod tests {
         assert!(waivers.find("url/suffix[bootfile=x.EFI]@ovmf-x64-sid", None).is_some());
         assert!(waivers.find("url/suffix[bootfile=x.efi]@ovmf-x64-sid", None).is_none());
         assert!(waivers.find("url/suffix[bootfile=x.EFI]@aavmf", None).is_none());
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_text() {
+        let digest = |reason| {
+            let text = format!("firmware: x\nwaivers:\n  - {{cells: y, reason: {reason}}}\n");
+            Waivers::parse("w", &text).expect("well-formed").sha256()
+        };
+        assert_eq!(digest("r"), digest("r"));
+        assert_ne!(digest("r"), digest("s"));
+        assert_ne!(digest("r"), Waivers::default().sha256());
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../firmware-images/waivers");
+        let load = || Waivers::load(Path::new(shipped)).expect("well-formed").sha256();
+        assert_eq!(load(), load());
+        assert_eq!(load().len(), 64);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cargo xtask`: set-up, runs, tests and payload builds, one command each.
 
+mod bench;
 mod payload;
 mod setup;
 
@@ -35,6 +36,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure the engine: the same cells warm and cold, what they cost, and how fast a large payload travels
+    Bench {
+        /// Passed on to the benchmark; `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Install or locate what is needed, and fetch the firmware
     Setup {
         /// Also what only the tests need
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Task::Run { arguments } => run(&arguments),
         Task::Test { arguments } => test(&arguments),
+        Task::Bench { arguments } => bench::bench(&arguments),
         Task::Setup { test, refresh } => setup::tools(test).and_then(|()| {
             let absent = setup::firmware(refresh)?;
             Ok(ExitCode::from(if absent == 0 { 0 } else { INFRASTRUCTURE }))
@@ -71,15 +79,24 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<ExitCode, String> {
     setup::tools(false)?;
     setup::firmware(false)?;
-    let status = wait(cargo().args(["build", "--quiet", "--package", "plugfest"]))?;
+    become_program("plugfest", "plugfest", ["run"].into_iter().chain(arguments.iter().map(String::as_str)))
+}
+
+/// Builds `program` of `package` and replaces this process by it, which leaves one process to interrupt.
+fn become_program<'a>(
+    package: &str,
+    program: &str,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<ExitCode, String> {
+    let status = wait(cargo().args(["build", "--quiet", "--package", package]))?;
     if !status.success() {
         return Ok(exit_code(status));
     }
-    // Built with the same profile into the same directory as we are. Replacing ourselves leaves one process to interrupt.
+    // Built with the same profile into the same directory as we are.
     let xtask = env::current_exe().map_err(|error| format!("failed to find out where xtask is: {error}"))?;
-    let plugfest = xtask.with_file_name("plugfest");
-    let error = Command::new(&plugfest).arg("run").args(arguments).exec();
-    Err(format!("failed to start {}: {error}", plugfest.display()))
+    let path = xtask.with_file_name(program);
+    let error = Command::new(&path).args(arguments).exec();
+    Err(format!("failed to start {}: {error}", path.display()))
 }
 
 fn test(arguments: &[String]) -> Result<ExitCode, String> {

@@ -27,6 +27,8 @@ pub struct Behaviour {
     pub request: Request,
     /// Its `Host` field (RFC 9110 §7.2).
     pub host: Host,
+    /// Whether it sends the URL's fragment to the server (RFC 9110 §7.1: it must not).
+    pub sends_fragment: bool,
     /// Redirects that it follows (RFC 9110 §15.4: MAY).
     pub redirects: u32,
     /// Whether it opens another connection when the server closed or announced to close the one that it has
@@ -209,6 +211,7 @@ impl Behaviour {
             gets_after_refused_head: true,
             request: Request::WellFormed,
             host: Host::Authority,
+            sends_fragment: false,
             redirects: 5,
             reconnects: true,
             takes_body_until_close: true,

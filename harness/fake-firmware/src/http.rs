@@ -26,8 +26,12 @@ pub(crate) fn request(method: Method, url: &Url, behaviour: &Behaviour) -> Vec<u
         Host::Wrong => "Host: elsewhere.example\r\n".into(),
         Host::Missing => String::new(),
     };
+    let fragment = match &url.fragment {
+        Some(fragment) if behaviour.sends_fragment => format!("#{fragment}"),
+        _ => String::new(),
+    };
     let head = format!(
-        "{} {} HTTP/1.1\r\n{host}Accept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n",
+        "{} {}{fragment} HTTP/1.1\r\n{host}Accept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n",
         method.name(),
         url.target
     );

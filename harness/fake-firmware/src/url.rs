@@ -8,6 +8,8 @@ pub(crate) struct Url {
     pub(crate) port: u16,
     /// Path and query, as sent in a request line.
     pub(crate) target: String,
+    /// What follows `#`; it stays with the client (RFC 9110 §7.1).
+    pub(crate) fragment: Option<String>,
 }
 
 impl Url {
@@ -16,8 +18,10 @@ impl Url {
         if !scheme.eq_ignore_ascii_case("http") || text.bytes().any(|byte| !(b'!'..=b'~').contains(&byte)) {
             return None;
         }
-        // The fragment stays with the client (RFC 9110 §7.1).
-        let rest = rest.split('#').next()?;
+        let (rest, fragment) = match rest.split_once('#') {
+            Some((rest, fragment)) => (rest, Some(fragment.to_owned())),
+            None => (rest, None),
+        };
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let authority = authority.rsplit('@').next()?;
         let (host, port) = match authority.split_once(':') {
@@ -26,7 +30,7 @@ impl Url {
             None => (authority, 80),
         };
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Some(Self { host: host.parse().ok()?, port, target: format!("{slash}{target}") })
+        Some(Self { host: host.parse().ok()?, port, target: format!("{slash}{target}"), fragment })
     }
 
     /// The URL that a `Location` value means here; relative paths without a leading slash are not used by our server

@@ -116,6 +116,16 @@ fn the_host_field_is_what_it_is() {
 }
 
 #[test]
+fn a_fragment_stays_with_the_client_or_not() {
+    let mut settings = NetworkSettings::default();
+    settings.dhcp4.bootfile = Some("http://{server4}/boot.efi#x".into());
+    assert_eq!(boot_from(conforming(), &settings).requests()[0], "HEAD /boot.efi");
+    let leaky = boot_from(Behaviour { sends_fragment: true, ..conforming() }, &settings);
+    assert_eq!(leaky.requests(), ["HEAD /boot.efi#x", "GET /boot.efi#x"]);
+    assert!(!leaky.boots());
+}
+
+#[test]
 fn head_can_be_left_out_and_can_be_final() {
     assert_eq!(boot(conforming()).requests(), ["HEAD /boot.efi", "GET /boot.efi"]);
     let get_only = boot(Behaviour { heads: false, ..conforming() });

@@ -75,7 +75,8 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
         return (IMAGE_PROOF_FORGED, None);
     }
     if image_started {
-        return (if ending == Ending::AttemptFailed { IMAGE_NOT_STARTED } else { IMAGE_NO_PROOF }, None);
+        let cause = if ending == Ending::AttemptFailed { IMAGE_NOT_STARTED } else { IMAGE_NO_PROOF };
+        return (cause, head_note(facts));
     }
     match stage {
         Stage::Link if facts.guest_frames > 0 => (LINK_NO_DHCP, None),
@@ -161,7 +162,7 @@ fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
     if get.is_none() && matches!(status, 400..=499 | 501) {
         return (HTTP_HEAD_REFUSED, Some(status.to_string()));
     }
-    if status >= 400 || status < 200 {
+    if !(200..300).contains(&status) {
         return (HTTP_ERROR_STATUS, Some(status.to_string()));
     }
     if facts.malformed {
@@ -184,7 +185,7 @@ fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
         return (HTTP_LENGTH_MISSING, header("transfer-encoding").map(str::to_owned));
     }
     match stage {
-        Stage::Image => (IMAGE_NOT_STARTED, None),
+        Stage::Image => (IMAGE_NOT_STARTED, head_note(facts)),
         _ if facts.server_closed.contains(&last.connection) => (HTTP_CONNECTION_CLOSED, None),
         Stage::Get => (HTTP_BODY_INCOMPLETE, None),
         _ => (HTTP_STOPPED_AFTER_HEAD, None),
@@ -198,6 +199,11 @@ fn head_refusal(facts: &Facts<'_>) -> Option<String> {
         Answer::None => Some("no answer".into()),
         _ => None,
     })
+}
+
+/// A refused HEAD beside another cause: what follows it may be the firmware's way of coping.
+fn head_note(facts: &Facts<'_>) -> Option<String> {
+    head_refusal(facts).map(|how| format!("HEAD was refused: {how}"))
 }
 
 /// Whether the value, as it is, names an image handler of UEFI (UEFI 2.11 §24.7.7).

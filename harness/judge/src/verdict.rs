@@ -1,7 +1,7 @@
 //! A finding against its expectation.
 
 use crate::{Finding, Waivers};
-use record::{Deviation, Expected, Level, Verdict};
+use record::{Deviation, Expected, Level, Outcome, Verdict};
 
 /// A verdict and the waiver that shaped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +28,17 @@ pub struct Charge<'a> {
 
 /// Delivers the verdict on a finding.
 pub fn deliver(charge: Charge<'_>, finding: &Finding, waivers: &Waivers) -> Ruling {
-    let as_expected = charge.level == Level::Observe || matches_expectation(charge.expected, finding);
+    let observed = charge.level == Level::Observe;
     if charge.declared_unsupported {
-        let verdict = if as_expected { Verdict::Fail } else { Verdict::Unsupported };
+        // Only a boot refutes the declaration: a build that cannot do it at all gives up or refuses as well.
+        let verdict = match finding.outcome {
+            Outcome::Boots if observed => Verdict::Pass,
+            Outcome::Boots => Verdict::Fail,
+            _ => Verdict::Unsupported,
+        };
         return Ruling { verdict, waiver: None };
     }
+    let as_expected = observed || matches_expectation(charge.expected, finding);
     // A waiver for another cause does not excuse this failure, but a pass shows every waiver of the cell to be stale.
     let cause = if as_expected { None } else { finding.cause };
     let waiver = waivers.find(charge.cell, cause);
@@ -54,7 +60,7 @@ fn matches_expectation(expected: &Expected, finding: &Finding) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::{Outcome, Stage};
+    use record::Stage;
 
     const CELL: &str = "http/x[a=1]@fw";
 
@@ -99,7 +105,20 @@ mod tests {
                 "{finding:?} {waivers}"
             );
         }
-        assert_eq!(rule(Level::Observe, &boots, &refused, NONE, false), Verdict::Pass, "observe cannot fail");
+        for (finding, unsupported) in [(&booted, false), (&refused, false), (&booted, true)] {
+            let verdict = rule(Level::Observe, &boots, finding, NONE, unsupported);
+            assert_eq!(verdict, Verdict::Pass, "observe cannot fail");
+        }
+    }
+
+    #[test]
+    fn a_declared_lack_is_refuted_by_a_boot_and_by_nothing_else() {
+        let refusal = Expected { outcome: vec![Outcome::Refuses], stage: None, cause: None };
+        let refused = finding(Outcome::Refuses, Stage::Address, Some("dhcp4.nak"));
+        assert_eq!(rule(Level::Must, &refusal, &refused, NONE, true), Verdict::Unsupported);
+        let booted = finding(Outcome::Boots, Stage::Executed, None);
+        assert_eq!(rule(Level::Must, &refusal, &booted, NONE, true), Verdict::Fail);
+        assert_eq!(rule(Level::Observe, &refusal, &refused, NONE, true), Verdict::Unsupported);
     }
 
     #[test]

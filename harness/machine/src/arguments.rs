@@ -1,6 +1,7 @@
 //! QEMU's arguments: a pure function of the configuration and the channels' numbers.
 
 use crate::config::MachineConfig;
+use crate::gate::KEPT;
 use crate::memory::Memory;
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
@@ -14,6 +15,8 @@ pub(crate) struct ChannelNumbers {
     pub frames: RawFd,
     /// Pipe: every frame that crossed, stamped by the guest's clock.
     pub frame_dump: RawFd,
+    /// Pipe: holds the guest's clock while a frame of the guest's is being answered.
+    pub gate: RawFd,
     /// Stream socket: questions for the guest's clock.
     pub clock: RawFd,
     /// Pipe: its answers.
@@ -27,7 +30,7 @@ pub(crate) struct ChannelNumbers {
 impl ChannelNumbers {
     /// The numbers shown to people: the first free ones, so that equal machines have equal command lines.
     pub const SHOWN: Self =
-        Self { frames: 3, frame_dump: 4, clock: 5, clock_dump: 6, console: 7, monitor: 8 };
+        Self { frames: 3, frame_dump: 4, gate: 5, clock: 6, clock_dump: 7, console: 8, monitor: 9 };
 }
 
 /// Farthest that the virtual clock leaps while the guest sleeps.
@@ -84,6 +87,15 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // First in the boot order: nothing else may be tried before.
     let mac = config.mac.map(|byte| format!("{byte:02x}")).join(":");
     add("-device", format!("virtio-net-pci,id=nic,netdev=net,mac={mac},romfile=,bootindex=0").into());
+    if config.clock == ClockMode::Virtual {
+        // Holds the guest's clock while we think about a frame of the guest's: see `gate.rs`. Frames from the NIC pass
+        // the last filter first, so this one comes before the record: what it holds up is known already.
+        let gate = channels.gate;
+        add(
+            "-object",
+            format!("filter-dump,id=gate,netdev=net,queue=rx,maxlen={KEPT},file=/dev/fd/{gate}").into(),
+        );
+    }
     // The record of what crossed, in both directions and in guest time, written before a frame is passed on.
     add("-object", format!("filter-dump,id=dump,netdev=net,file=/dev/fd/{}", channels.frame_dump).into());
 

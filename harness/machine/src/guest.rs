@@ -26,6 +26,9 @@ const START: Duration = Duration::from_secs(30);
 /// Longest wait for an answer of the guest's clock while QEMU runs, on the host.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Longest wait for an answer of the guest's clock with the gate closed.
+const GATE_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Longest wait for anything before the clock is asked whether QEMU still lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -82,7 +85,7 @@ impl Standby {
     /// guest goes on.
     pub async fn resume(self) -> Result<Machine, MachineError> {
         let Self { mut machine, snapshot } = self;
-        restore(&machine, &snapshot.state).await?;
+        restore(&mut machine, &snapshot).await?;
         let shown = machine.now().await?;
         if shown != snapshot.moment.at {
             return Err(MachineError::ResumedClock { shown, expected: snapshot.moment.at });
@@ -206,7 +209,7 @@ impl Machine {
         Ok(())
     }
 
-    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 8, whatever they really are, so that
+    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 9, whatever they really are, so that
     /// equal machines have equal command lines.
     pub fn command_line(&self) -> Vec<String> {
         self.command_line.clone()
@@ -228,7 +231,11 @@ impl Machine {
     }
 
     /// QEMU's monitor. Its events come through [`Guest::next`].
-    pub fn qmp(&self) -> &Qmp {
+    ///
+    /// On the virtual clock it answers only until the next event has been taken: then QEMU may have to wait for us.
+    pub fn qmp(&mut self) -> &Qmp {
+        // An error shows again when the next event is asked for.
+        let _ = self.channels.gate.open();
         self.qmp.as_ref().expect("invariant: connected before `start` returns")
     }
 
@@ -237,6 +244,7 @@ impl Machine {
         let question = self.ask()?;
         while self.clock.answered() < question && self.process.status().is_none() {
             if self.pump()? == Left::Nothing && self.clock.answered() < question {
+                self.channels.gate.open()?;
                 self.wait(Instant::now() + HEARTBEAT).await?;
                 self.lose_patience()?;
             }
@@ -320,8 +328,11 @@ impl Machine {
         also(self.channels.frame_dump.read(&mut self.frame_dump.buffer)?);
         while let Some(record) = self.frame_dump.next()? {
             let direction = self.crossing.direction(&record.frame);
-            if direction == Direction::FromGuest && is_announcement(&record.frame) {
-                continue;
+            if direction == Direction::FromGuest {
+                self.channels.gate.frame();
+                if is_announcement(&record.frame) {
+                    continue;
+                }
             }
             let at = self.clock.guest_time(record.unix_micros);
             self.clock.learn(host, at);
@@ -360,6 +371,7 @@ impl Machine {
             ready = channels.frame_dump.readable() => ready?,
             ready = channels.clock_dump.readable() => ready?,
             ready = channels.console.readable() => ready?,
+            ready = channels.gate.passes() => ready?,
             ready = channels.frames.readable() => ready?,
             ready = channels.clock.readable() => ready?,
             ready = channels.frames.writable(), if sending => ready?,
@@ -383,6 +395,10 @@ impl Machine {
             *silence += (now - *since).min(HEARTBEAT);
         }
         *since = now;
+        if *silence > GATE_PATIENCE {
+            // A frame that we did not take for the guest's?
+            self.channels.gate.open()?;
+        }
         if *silence > PATIENCE && self.process.status().is_none() {
             let stderr = self.process.stderr();
             return Err(MachineError::Unresponsive { seconds: PATIENCE.as_secs(), stderr });
@@ -392,6 +408,7 @@ impl Machine {
 
     /// Waits for the end of the process and of all its channels. Cancel-safe.
     async fn ended(&mut self) -> Result<(), MachineError> {
+        self.channels.gate.open()?;
         while self.process.status().is_none() || self.events.is_some() {
             self.pump()?;
             self.wait(Instant::now() + HEARTBEAT).await?;
@@ -440,6 +457,7 @@ impl Guest for Machine {
         }
         loop {
             let left = self.pump()?;
+            self.channels.gate.close()?;
             let due = wake.is_some_and(|wake| wake <= self.clock.now());
             let host = Instant::now();
             if let Some(event) = self.arrivals.pop(host, due) {
@@ -478,6 +496,7 @@ impl Guest for Machine {
             if let Some(collected) = self.arrivals.collected_at() {
                 until = until.min(collected);
             }
+            self.channels.gate.let_pass()?;
             self.wait(until).await?;
             self.lose_patience()?;
             if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {

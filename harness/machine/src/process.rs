@@ -4,6 +4,7 @@ use crate::arguments::{ChannelNumbers, arguments};
 use crate::channel::{Channel, Left, socket_pair};
 use crate::config::MachineConfig;
 use crate::error::MachineError;
+use crate::gate::Gate;
 use crate::memory::Memory;
 use crate::spawn::tie_to_this_thread;
 use std::io;
@@ -30,6 +31,7 @@ pub(crate) struct Channels {
     pub clock: Channel,
     pub clock_dump: Channel,
     pub console: Channel,
+    pub gate: Gate,
     pub monitor: Option<UnixStream>,
 }
 
@@ -49,15 +51,17 @@ impl Process {
             let ((frames, frames_q), (frame_dump, frame_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((clock, clock_q), (clock_dump, clock_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((console, console_q), (monitor, monitor_q)) = (Channel::pipe()?, socket_pair()?);
-            let ours = Channels { frames, frame_dump, clock, clock_dump, console, monitor: Some(monitor) };
-            let theirs = [frames_q, frame_dump_q, clock_q, clock_dump_q, console_q, monitor_q];
+            let (gate, gate_q) = Gate::new()?;
+            let ours =
+                Channels { frames, frame_dump, gate, clock, clock_dump, console, monitor: Some(monitor) };
+            let theirs = [frames_q, frame_dump_q, gate_q, clock_q, clock_dump_q, console_q, monitor_q];
             Ok((ours, theirs, Channel::pipe()?))
         };
         let (ours, theirs, (stderr, stderr_q)) = ends().map_err(MachineError::Channels)?;
 
-        let [frames, frame_dump, clock, clock_dump, console, monitor] =
+        let [frames, frame_dump, gate, clock, clock_dump, console, monitor] =
             theirs.each_ref().map(AsRawFd::as_raw_fd);
-        let numbers = ChannelNumbers { frames, frame_dump, clock, clock_dump, console, monitor };
+        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, clock_dump, console, monitor };
         let mut command = Command::new(&config.qemu);
         command
             .args(arguments(config, memory, &numbers))

@@ -1,10 +1,12 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 all as expected; 1 deviations; 2 bad usage or scenario; 3 infrastructure error; \
+Exit codes: 0 all as expected; 1 deviations; 2 bad usage or scenario; 3 infrastructure error or flaky verdict; \
 4 nothing selected; 130 interrupted.";
 
 /// Which firmware boots from which network, and why not.
@@ -85,6 +87,27 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// Run every cell N times; one that does not do the same each time is flaky, and the run fails
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+
+    /// Take no new cell after the first that is not as expected
+    #[arg(long)]
+    pub fail_fast: bool,
+
+    /// Complete an interrupted or killed run: a run's folder or name, or `latest-unfinished`
+    ///
+    /// Runs what is missing, and cells that were `error` again. What decides the results comes from that run: SELECT,
+    /// --firmware, --scenarios, --catalog, --waivers, --clock, --accel, --cold, --seed and --repeat need not be given
+    /// again, and cannot be changed.
+    #[arg(
+        long,
+        value_name = "RUN",
+        num_args = 0..=1,
+        default_missing_value = crate::command::resume::LATEST_UNFINISHED
+    )]
+    pub resume: Option<String>,
+
     /// Folder of waiver files
     #[arg(long, value_name = "DIR", default_value_os_t = default_waivers())]
     pub waivers: PathBuf,
@@ -105,6 +128,39 @@ pub enum Accel {
     Auto,
     Kvm,
     Tcg,
+}
+
+impl Accel {
+    /// The word on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
+    /// What `word` means.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|accel| accel.as_str() == word)
+    }
+}
+
+/// Which options of a command were typed, as opposed to those that have their defaults.
+pub struct Given(BTreeSet<String>);
+
+impl Given {
+    /// Those of the command in `matches`.
+    pub fn of(matches: &ArgMatches) -> Self {
+        let Some((_, command)) = matches.subcommand() else { return Self(BTreeSet::new()) };
+        let typed = |name: &&str| command.value_source(name) == Some(ValueSource::CommandLine);
+        Self(command.ids().map(clap::Id::as_str).filter(typed).map(str::to_owned).collect())
+    }
+
+    /// Whether `option` was typed; SELECT is `select`.
+    pub fn has(&self, option: &str) -> bool {
+        self.0.contains(option)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

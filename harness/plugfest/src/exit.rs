@@ -12,7 +12,7 @@ pub enum Exit {
     Deviations = 1,
     /// Bad usage, scenario, catalog or waiver.
     BadInput = 2,
-    /// Our infrastructure failed, for at least one cell or altogether.
+    /// Our infrastructure failed, for at least one cell or altogether, or a verdict is flaky.
     Infrastructure = 3,
     /// The selection is empty.
     NothingSelected = 4,
@@ -43,6 +43,11 @@ impl Failure {
     /// Our infrastructure failed.
     pub fn infrastructure(text: impl fmt::Display) -> Self {
         Self { exit: Exit::Infrastructure, text: text.to_string() }
+    }
+
+    /// The same failure, but `other` where it would have been `exit`.
+    pub fn instead_of(self, exit: Exit, other: Exit) -> Self {
+        Self { exit: if self.exit == exit { other } else { self.exit }, ..self }
     }
 
     /// The selection is empty.

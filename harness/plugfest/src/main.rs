@@ -8,13 +8,15 @@ mod exit;
 mod progress;
 mod terminal;
 
-use clap::Parser;
-use cli::{Cli, Command};
+use clap::{CommandFactory, FromArgMatches};
+use cli::{Cli, Command, Given};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Run(args) => command::run::run(args),
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let done = match cli.command {
+        Command::Run(args) => command::run::run(args, &Given::of(&matches)),
         Command::List(args) => command::list::list(args),
         Command::Check(args) => command::check::check(args),
         Command::Doctor(args) => command::doctor::doctor(args),

@@ -1,10 +1,11 @@
 //! What a run shows while it goes on: a live line on a terminal, plain lines elsewhere.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use record::{CellResult, Verdict};
 use report::visible as escape;
 use run::Progress;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -12,62 +13,78 @@ use std::time::Duration;
 pub struct Display {
     bar: ProgressBar,
     live: bool,
+    /// What the bar counts.
+    unit: &'static str,
     running: BTreeSet<String>,
-    failures: usize,
+    troubles: Troubles,
+}
+
+/// What has gone wrong so far.
+#[derive(Default)]
+struct Troubles {
+    failed: usize,
     errors: usize,
+    flaky: usize,
 }
 
 impl Display {
-    /// A display for this process's stderr.
-    pub fn new() -> Self {
+    /// A display for this process's stderr; every cell is going to run `repeat` times.
+    pub fn new(repeat: u32) -> Self {
         let live = std::io::stderr().is_terminal();
         let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             bar: ProgressBar::with_draw_target(None, target),
             live,
+            unit: if repeat > 1 { "runs" } else { "cells" },
             running: BTreeSet::new(),
-            failures: 0,
-            errors: 0,
+            troubles: Troubles::default(),
         }
     }
 
     /// Takes one step of a run.
     pub fn show(&mut self, progress: Progress<'_>) {
         match progress {
-            Progress::Planned(cells) => self.begin(cells),
+            Progress::Planned(runs) => self.begin(runs),
+            Progress::Resumed(runs) => {
+                self.bar.set_position(runs as u64);
+                // What an earlier session did says nothing about the rate of this one.
+                self.bar.reset_eta();
+            }
             Progress::Started(cell) => {
                 self.running.insert(cell.id.clone());
             }
             Progress::Retrying { cell, problem } => {
                 self.line(&format!("retry {}: {}", escape(&cell.id), escape(&problem)));
             }
+            Progress::Ran(cell) => {
+                self.running.remove(&cell.id);
+                self.bar.inc(1);
+            }
             Progress::Finished(result) => self.finished(result),
         }
         let waiting_for = self.running.iter().next().map(|id| escape(id).into_owned()).unwrap_or_default();
-        self.bar.set_message(format!("{} failed, {} errors  {waiting_for}", self.failures, self.errors));
+        self.bar.set_message(format!("{}  {waiting_for}", self.troubles));
     }
 
-    fn begin(&mut self, cells: usize) {
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} cells, {eta} left, {wide_msg}");
-        self.bar.set_style(style.expect("invariant: the template is well-formed"));
-        self.bar.set_length(cells as u64);
+    fn begin(&mut self, runs: usize) {
+        let template =
+            format!("{{bar:24}} {{pos}}/{{len}} {}, {{rate}}, {{eta}} left, {{wide_msg}}", self.unit);
+        let style = ProgressStyle::with_template(&template).expect("invariant: the template is well-formed");
+        self.bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A display that cannot be written to shows nothing.
+            let _ = write!(out, "{:.1}/s", state.per_sec());
+        }));
+        self.bar.set_length(runs as u64);
         if self.live {
             self.bar.enable_steady_tick(Duration::from_millis(250));
         }
     }
 
     fn finished(&mut self, result: &CellResult) {
-        self.running.remove(&result.id);
-        match result.verdict {
-            Verdict::Fail | Verdict::Xpass => self.failures += 1,
-            Verdict::Error => self.errors += 1,
-            _ => {}
-        }
-        let noteworthy = result.verdict.is_deviation() || result.verdict == Verdict::Error;
+        let noteworthy = self.troubles.count(result);
         if noteworthy || !self.live {
             self.line(&one_line(result));
         }
-        self.bar.inc(1);
     }
 
     fn line(&self, text: &str) {
@@ -76,6 +93,28 @@ impl Display {
         } else {
             eprintln!("{text}");
         }
+    }
+}
+
+impl Troubles {
+    /// Counts a result; returns whether something is wrong with it.
+    fn count(&mut self, result: &CellResult) -> bool {
+        self.failed += usize::from(result.verdict.is_deviation());
+        self.errors += usize::from(result.verdict == Verdict::Error);
+        self.flaky += usize::from(result.flaky);
+        result.verdict.is_deviation() || result.verdict == Verdict::Error || result.flaky
+    }
+}
+
+impl fmt::Display for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.failed)?;
+        for (count, what) in [(self.errors, "errors"), (self.flaky, "flaky")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -88,10 +127,13 @@ impl Drop for Display {
 /// `fail  http/x[…]@fw  refuses at get: http.error-status (4.1 s)`
 fn one_line(result: &CellResult) -> String {
     let said = match (result.outcome, result.stage, &result.cause) {
+        _ if result.flaky => result.detail.clone(),
         (Some(outcome), Some(stage), Some(cause)) => format!("{outcome} at {stage}: {cause}"),
         (Some(outcome), ..) => outcome.to_string(),
         _ => result.detail.clone(),
     };
     let seconds = result.wall_seconds;
-    escape(&format!("{:<11} {}  {said} ({seconds:.1} s)", result.verdict, result.id)).into_owned()
+    let flaky = if result.flaky { "flaky " } else { "" };
+    let verdict = format!("{flaky}{}", result.verdict);
+    escape(&format!("{verdict:<11} {}  {said} ({seconds:.1} s)", result.id)).into_owned()
 }

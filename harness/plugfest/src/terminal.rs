@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 /// Options for `stream`; `--color` overrules the environment.
 pub fn options(stream: &impl IsTerminal, colour: Colour) -> TerminalOptions {
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    let detected = TerminalOptions::detect(stream.is_terminal(), width, |name| std::env::var_os(name));
+    let detected = TerminalOptions::detect(stream.is_terminal(), width, std::env::var_os);
     match colour {
         Colour::Auto => detected,
         Colour::Always => TerminalOptions { colour: true, ..detected },

@@ -1,7 +1,7 @@
 //! One cell: a guest, a network, and the watch until the attempt has ended.
 
-use crate::{Cell, Guests};
-use evidence::{CellEvidence, CellMeta};
+use crate::{Cell, Guests, Started, Transcript};
+use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding};
 use payload::Payload;
@@ -22,12 +22,27 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(900);
 /// about the firmware: EDK2's shortest timer that an answer of ours races against is 2 s.
 const LATE_ANSWER: Duration = Duration::from_secs(1);
 
-/// What a cell that ran to its end leaves.
+/// What a cell that says something about its firmware leaves.
 pub(crate) struct Finished {
     pub finding: Finding,
+    pub transcript: Transcript,
     pub evidence: EvidencePaths,
     pub guest_time: GuestTime,
     pub accelerator: Option<Accelerator>,
+}
+
+/// What a cell that says nothing about its firmware leaves.
+pub(crate) struct Unmeasured {
+    pub error: CellError,
+    /// What was recorded before it failed.
+    pub evidence: Option<EvidencePaths>,
+    pub guest_time: GuestTime,
+}
+
+impl From<CellError> for Unmeasured {
+    fn from(error: CellError) -> Self {
+        Self { error, evidence: None, guest_time: GuestTime::ZERO }
+    }
 }
 
 /// Our own failure; it says nothing about the firmware.
@@ -67,24 +82,14 @@ pub(crate) async fn attempt<G: Guests>(
     host_limit: Duration,
     run_directory: &Path,
     directory: &str,
-) -> Result<Finished, CellError> {
+) -> Result<Finished, Unmeasured> {
     let payload = Payload::new(firmware.architecture.as_str(), nonce(seed, &cell.id))
         .map_err(|error| CellError::Payload(error.to_string()))?;
-    let network = Network::new(&cell.network, payload.image())?;
-    let started = guests.start(cell, firmware, &payload.image()).await?;
-    let mut evidence = CellEvidence::create(
-        &run_directory.join(directory),
-        &CellMeta {
-            cell: cell.id.clone(),
-            firmware: format!("{} {} sha256:{}", firmware.id, firmware.version, firmware.code_file.sha256),
-            title: cell.title.clone(),
-            rtc_base_unix: started.rtc_base,
-        },
-        &cell.resolved,
-    )?;
-    if let Some(command) = &started.command {
-        evidence.command(command)?;
-    }
+    let network = Network::new(&cell.network, payload.image()).map_err(CellError::from)?;
+    let started = guests.start(cell, firmware, &payload.image()).await.map_err(CellError::from)?;
+    let evidence =
+        begin_evidence(cell, firmware, &started, &run_directory.join(directory)).map_err(CellError::from)?;
+    let accelerator = started.accelerator;
     let mut watch = Watch {
         guest: started.guest,
         network,
@@ -99,31 +104,63 @@ pub(crate) async fn attempt<G: Guests>(
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
     };
-    let ending = tokio::time::timeout(host_limit, watch.until_the_end())
-        .await
-        .map_err(|_elapsed| CellError::HostLimit(host_limit))??;
-    let Watch { now, image_started, evidence, worst_delay, .. } = watch;
-    let kept = evidence.finish(now)?;
-    if worst_delay > LATE_ANSWER {
-        return Err(CellError::Late(worst_delay));
+    let watched = tokio::time::timeout(host_limit, watch.until_the_end()).await;
+    let Watch { now, image_started, mut evidence, worst_delay, .. } = watch;
+    let ending = match watched {
+        Err(_elapsed) => Err(CellError::HostLimit(host_limit)),
+        Ok(Ok(_)) if worst_delay > LATE_ANSWER => Err(CellError::Late(worst_delay)),
+        Ok(ending) => ending,
+    };
+    if let Err(error) = &ending {
+        evidence.event(now, Event::Harness { note: error.to_string() }).map_err(CellError::from)?;
     }
+    let kept = evidence.finish(now).map_err(CellError::from)?;
+    let evidence = paths(directory, &kept.files);
+    match ending {
+        Ok(ending) => Ok(Finished {
+            finding: judge::judge(&kept.entries, ending, now, image_started),
+            transcript: Transcript::of(&kept.entries, firmware.family),
+            evidence,
+            guest_time: now,
+            accelerator,
+        }),
+        Err(error) => Err(Unmeasured { error, evidence: Some(evidence), guest_time: now }),
+    }
+}
+
+fn begin_evidence<G>(
+    cell: &Cell,
+    firmware: &Firmware,
+    started: &Started<G>,
+    directory: &Path,
+) -> Result<CellEvidence, EvidenceError> {
+    let meta = CellMeta {
+        cell: cell.id.clone(),
+        firmware: format!("{} {} sha256:{}", firmware.id, firmware.version, firmware.code_file.sha256),
+        title: cell.title.clone(),
+        rtc_base_unix: started.rtc_base,
+    };
+    let mut evidence = CellEvidence::create(directory, &meta, &cell.resolved)?;
+    if let Some(command) = &started.command {
+        evidence.command(command)?;
+    }
+    Ok(evidence)
+}
+
+/// Where the evidence is, relative to the run's directory.
+fn paths(directory: &str, files: &Files) -> EvidencePaths {
     let relative = |path: &Path| {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         format!("{directory}/{file}")
     };
-    Ok(Finished {
-        finding: judge::judge(&kept.entries, ending, now, image_started),
-        evidence: EvidencePaths {
-            directory: directory.to_owned(),
-            capture: relative(&kept.files.capture),
-            console: relative(&kept.files.console),
-            timeline: relative(&kept.files.timeline),
-            cell: relative(&kept.files.cell),
-            command: kept.files.command.as_deref().map(relative),
-        },
-        guest_time: now,
-        accelerator: started.accelerator,
-    })
+    EvidencePaths {
+        directory: directory.to_owned(),
+        capture: relative(&files.capture),
+        console: relative(&files.console),
+        timeline: relative(&files.timeline),
+        cell: relative(&files.cell),
+        command: files.command.as_deref().map(relative),
+    }
 }
 
 /// The nonce of a cell's payload: the same for the same seed and cell, different for any other.
@@ -165,11 +202,37 @@ impl<G: Guest> Watch<'_, G> {
             let event =
                 self.guest.next(Some(wake)).await.map_err(|error| CellError::Guest(error.to_string()))?;
             if let Some(ending) = self.take(event)? {
+                if ending == Ending::Proof {
+                    self.last_words().await?;
+                }
                 return Ok(ending);
             }
             if self.now >= self.limit() {
                 let talked_on = !self.power_on && self.now.since(self.attempt_began) >= ATTEMPT_LIMIT;
                 return Ok(if talked_on { Ending::Limit } else { Ending::Silence });
+            }
+        }
+    }
+
+    /// Records what the guest did before its proof and we have not read yet: its console comes another way than its
+    /// frames.
+    async fn last_words(&mut self) -> Result<(), CellError> {
+        let end = self.now;
+        loop {
+            match self.guest.next(Some(end)).await.map_err(|error| CellError::Guest(error.to_string()))? {
+                GuestEvent::Console { at, bytes } => {
+                    self.advance(at);
+                    self.evidence.console(self.now, &bytes)?;
+                }
+                GuestEvent::Frame { at, direction, bytes } => {
+                    self.advance(at);
+                    self.evidence.frame(at, direction, &bytes)?;
+                }
+                GuestEvent::Monitor { at, name, data } => {
+                    self.advance(at);
+                    self.evidence.event(at, Event::Qmp { name, data })?;
+                }
+                GuestEvent::Tick { .. } | GuestEvent::Exited { .. } => return Ok(()),
             }
         }
     }
@@ -190,7 +253,7 @@ impl<G: Guest> Watch<'_, G> {
                 self.evidence.frame(at, direction, &bytes)?;
                 match direction {
                     Direction::ToGuest => self.arrived(at),
-                    Direction::FromGuest => return self.from_guest(&bytes),
+                    Direction::FromGuest => return self.guest_sent(&bytes),
                 }
             }
             GuestEvent::Console { at, bytes } => {
@@ -229,7 +292,7 @@ impl<G: Guest> Watch<'_, G> {
         self.last_sign = self.now;
     }
 
-    fn from_guest(&mut self, frame: &[u8]) -> Result<Option<Ending>, CellError> {
+    fn guest_sent(&mut self, frame: &[u8]) -> Result<Option<Ending>, CellError> {
         self.sign_of_life();
         let proof = self.payload.read_proof(frame);
         let mut out = Outbox::default();
@@ -255,6 +318,11 @@ impl<G: Guest> Watch<'_, G> {
                 Some(ConsoleSign::Crashed) => return Ok(Some(Ending::Crashed)),
                 None => {}
             }
+        }
+        // The firmware may hang before it ends the line that says that the attempt has started.
+        let line = self.evidence.unfinished_console_line();
+        if self.power_on && self.firmware.family.console_sign(line) == Some(ConsoleSign::AttemptStarted) {
+            self.sign_of_life();
         }
         Ok(None)
     }

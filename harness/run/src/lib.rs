@@ -7,11 +7,20 @@
 
 mod cell;
 mod guests;
+mod header;
+mod journal;
 mod plan;
 mod qemu;
+mod queue;
+mod repeat;
 mod schedule;
+mod transcript;
 
 pub use guests::{Guests, StartError, Started};
+pub use header::{Choices, Header};
+pub use journal::{JOURNAL, Journal, JournalError, Line};
 pub use plan::{CONTROL, Cell, Plan, control, plan};
 pub use qemu::{QemuGuests, QemuOptions};
+pub use queue::Costs;
 pub use schedule::{Options, Progress, RunError, run};
+pub use transcript::Transcript;

@@ -1,15 +1,21 @@
-//! Runs a plan: controls first, then everything else, several cells at a time on one thread.
+//! Runs a plan, several cells at a time on one thread, and puts each result into the journal.
 //!
 //! The harness is one thread on purpose: a guest takes a core, the harness a few percent of one, and QEMU dies with
 //! the thread that started it.
 
-use crate::cell::{CellError, Finished, attempt};
+use crate::cell::{Finished, Unmeasured, attempt};
+use crate::journal::{Journal, JournalError, Line};
+use crate::queue::{Costs, Queue, Task};
+use crate::repeat::{Run, Runs};
 use crate::{Cell, Guests, Plan};
 use judge::{Charge, Waivers, deliver};
-use record::{CellResult, ClockMode, QemuRecord, Results, RunRecord, Verdict};
+use record::{
+    Accelerator, CellResult, ClockMode, EvidencePaths, FirmwareRecord, Outcome, QemuRecord, Results,
+    RunRecord, Verdict,
+};
 use std::cell::{Cell as Slot, RefCell};
-use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, LocalSet};
@@ -18,7 +24,7 @@ use tokio::task::{JoinSet, LocalSet};
 const ATTEMPTS: u32 = 3;
 
 /// How to run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// The run's directory, `…/<run id>`; must exist.
     pub directory: PathBuf,
@@ -34,13 +40,42 @@ pub struct Options {
     pub waivers: Waivers,
     /// QEMU, for the record.
     pub qemu: Option<QemuRecord>,
+    /// How often each cell runs, at least 1. The first run gives the verdict.
+    pub repeat: u32,
+    /// Whether to take no new cell after one that is not as expected.
+    pub fail_fast: bool,
+    /// What the cells are expected to cost.
+    pub costs: Costs,
+    /// Keeps the results as they come. Those that it has already are not run again, unless they are errors.
+    pub journal: Option<Journal>,
+}
+
+impl Options {
+    /// One cell at a time, once, on the virtual clock with seed 1, without waivers or journal, in `directory`.
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            jobs: 1,
+            clock: ClockMode::Virtual,
+            seed: 1,
+            host_limit: Duration::from_secs(300),
+            waivers: Waivers::default(),
+            qemu: None,
+            repeat: 1,
+            fail_fast: false,
+            costs: Costs::default(),
+            journal: None,
+        }
+    }
 }
 
 /// What happens while a run goes on, for whoever shows it.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// The run has this many cells.
+    /// The cells of the run will have run this often in all.
     Planned(usize),
+    /// So many of these runs are in the journal already.
+    Resumed(usize),
     /// A cell has started.
     Started(&'a Cell),
     /// A cell could not be measured and is tried again.
@@ -50,6 +85,8 @@ pub enum Progress<'a> {
         /// What went wrong on our side.
         problem: String,
     },
+    /// A cell has run; with repeats it may have to run again.
+    Ran(&'a Cell),
     /// A cell has its result.
     Finished(&'a CellResult),
 }
@@ -63,8 +100,11 @@ pub enum RunError {
         /// The directory.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// A result could not be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 /// Everything that the cells of a run share.
@@ -72,16 +112,28 @@ struct Shared<G, P> {
     guests: G,
     plan: Plan,
     options: Options,
+    journal: RefCell<Option<Journal>>,
+    begun: Instant,
+    /// Host time that earlier sessions of the run took.
+    before: Duration,
     progress: RefCell<P>,
-    queue: RefCell<VecDeque<usize>>,
-    results: RefCell<Vec<(usize, CellResult)>>,
+    queue: RefCell<Queue>,
+    /// By cell.
+    results: RefCell<Vec<Option<CellResult>>>,
+    /// The cells of which some runs are there or going on.
+    running: RefCell<Vec<Option<Runs>>>,
     /// Firmware whose control cell did not pass, with the control's own words.
     condemned: RefCell<Vec<Option<String>>>,
-    accelerators: RefCell<Vec<Option<record::Accelerator>>>,
-    stopping: Slot<bool>,
+    accelerators: RefCell<Vec<Option<Accelerator>>>,
+    /// Why no new cells are taken.
+    stopped: RefCell<Option<String>>,
 }
 
-/// Runs all cells of `plan`. When `interrupt` resolves, running cells are abandoned, and the results say so.
+/// Runs all cells of `plan` that are not in the journal yet. When `interrupt` resolves, running cells are abandoned, and
+/// the results say so.
+///
+/// # Errors
+/// [`RunError`] if the run's directory or its journal cannot be written.
 pub async fn run<G, P, I>(
     plan: Plan,
     guests: G,
@@ -94,121 +146,218 @@ where
     P: FnMut(Progress<'_>) + 'static,
     I: Future<Output = ()>,
 {
-    let begun = Instant::now();
-    let started = jiff::Timestamp::now();
-    let columns = plan.firmware.len();
-    let (controls, others): (Vec<usize>, Vec<usize>) =
-        (0..plan.cells.len()).partition(|&index| plan.cells[index].is_control());
-    let shared = Rc::new(Shared {
-        guests,
-        plan,
-        options,
-        progress: RefCell::new(progress),
-        queue: RefCell::default(),
-        results: RefCell::default(),
-        condemned: RefCell::new(vec![None; columns]),
-        accelerators: RefCell::new(vec![None; columns]),
-        stopping: Slot::new(false),
-    });
-    shared.report(Progress::Planned(shared.plan.cells.len()));
+    let started = jiff::Timestamp::now().to_string();
+    let shared = Rc::new(Shared::new(plan, guests, options, progress));
+    shared.remove_unfinished_evidence()?;
+    let repeat = shared.repeat() as usize;
+    shared.report(Progress::Planned(shared.plan.cells.len() * repeat));
+    match shared.finished() {
+        0 => {}
+        finished => shared.report(Progress::Resumed(finished * repeat)),
+    }
 
     let local = LocalSet::new();
-    let work = local.run_until(async {
-        for phase in [controls, others] {
-            shared.queue.borrow_mut().extend(phase);
-            let mut workers = JoinSet::new();
-            for _ in 0..shared.options.jobs.max(1) {
-                workers.spawn_local(work(Rc::clone(&shared)));
-            }
-            while let Some(joined) = workers.join_next().await {
-                joined.expect("invariant: a worker neither panics nor is cancelled alone");
-            }
+    let interrupted = Slot::new(false);
+    let done = tokio::select! {
+        done = local.run_until(drive(&shared)) => done,
+        () = interrupt => {
+            interrupted.set(true);
+            Ok(())
         }
-    });
-    tokio::select! {
-        () = work => {}
-        () = interrupt => shared.stopping.set(true),
-    }
-    // Dropping the workers drops their guests, and with them every QEMU.
+    };
+    // Dropping the tasks drops their guests, and with them every QEMU.
     drop(local);
+    done?;
     shared.remove_unfinished_evidence()?;
-
-    let mut results = shared.results.take();
-    results.sort_by_key(|(index, _)| *index);
-    let accelerators = shared.accelerators.take();
-    Ok(Results {
-        schema: record::SCHEMA_ID.into(),
-        run: RunRecord {
-            id: run_id(&shared.options.directory),
-            started: started.to_string(),
-            wall_seconds: begun.elapsed().as_secs_f64(),
-            plugfest: env!("CARGO_PKG_VERSION").into(),
-            qemu: shared.options.qemu.clone(),
-            clock: shared.options.clock,
-            seed: shared.options.seed,
-            jobs: shared.options.jobs,
-            planned: shared.plan.cells.len(),
-            interrupted: shared.stopping.get(),
-            stopped: None,
-            repeat: 1,
-            retries: 0,
-        },
-        firmware: shared
-            .plan
-            .firmware
-            .iter()
-            .zip(accelerators)
-            .map(|(f, accelerator)| f.to_record(accelerator))
-            .collect(),
-        cells: results.into_iter().map(|(_, result)| result).collect(),
-    })
+    shared.conclude(started, interrupted.get())
 }
 
-fn run_id(directory: &std::path::Path) -> String {
-    directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Takes cells from the queue until it is empty.
-async fn work<G, P>(shared: Rc<Shared<G, P>>)
+/// Runs the queue empty.
+async fn drive<G, P>(shared: &Rc<Shared<G, P>>) -> Result<(), RunError>
 where
-    G: Guests,
-    P: FnMut(Progress<'_>),
+    G: Guests + 'static,
+    P: FnMut(Progress<'_>) + 'static,
 {
+    let mut running = JoinSet::new();
     loop {
-        let Some(index) = shared.queue.borrow_mut().pop_front() else { return };
-        let result = shared.run_cell(index).await;
-        shared.report(Progress::Finished(&result));
-        shared.results.borrow_mut().push((index, result));
+        while running.len() < shared.options.jobs.max(1)
+            && let Some(task) = shared.next_task()?
+        {
+            let shared = Rc::clone(shared);
+            running.spawn_local(async move { (task, shared.run_once(task).await) });
+        }
+        let Some(done) = running.join_next().await else { return Ok(()) };
+        let (task, run) = done.expect("invariant: a task neither panics nor is cancelled alone");
+        shared.take(task, run)?;
     }
 }
 
 impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
+    fn new(plan: Plan, guests: G, mut options: Options, progress: P) -> Self {
+        let journal = options.journal.take();
+        let lines = journal.as_ref().map(Journal::lines).unwrap_or_default();
+        let mut results = vec![None; plan.cells.len()];
+        let mut condemned = vec![None; plan.firmware.len()];
+        let mut accelerators = vec![None; plan.firmware.len()];
+        for line in lines {
+            let Some(index) = plan.cells.iter().position(|cell| cell.id == line.cell.id) else { continue };
+            let cell = &plan.cells[index];
+            accelerators[cell.firmware] = accelerators[cell.firmware].or(line.accelerator);
+            if cell.is_control() && line.cell.verdict != Verdict::Error {
+                condemned[cell.firmware] = distrust(&line.cell);
+            }
+            results[index] = Some(line.cell.clone());
+        }
+        let is_done = |index: usize| is_final(&results[index]);
+        let queue = Queue::new(&plan, options.repeat.max(1), &options.costs, is_done);
+        Self {
+            before: lines
+                .iter()
+                .map(|line| line.elapsed)
+                .max_by(f64::total_cmp)
+                .map_or(Duration::ZERO, seconds),
+            journal: RefCell::new(journal),
+            guests,
+            options,
+            begun: Instant::now(),
+            progress: RefCell::new(progress),
+            queue: RefCell::new(queue),
+            running: RefCell::new(plan.cells.iter().map(|_| None).collect()),
+            results: RefCell::new(results),
+            condemned: RefCell::new(condemned),
+            accelerators: RefCell::new(accelerators),
+            stopped: RefCell::default(),
+            plan,
+        }
+    }
+
     fn report(&self, progress: Progress<'_>) {
         (self.progress.borrow_mut())(progress);
     }
 
-    async fn run_cell(&self, index: usize) -> CellResult {
-        let cell = &self.plan.cells[index];
+    fn repeat(&self) -> u32 {
+        self.options.repeat.max(1)
+    }
+
+    /// How many cells need not run any more.
+    fn finished(&self) -> usize {
+        self.results.borrow().iter().filter(|result| is_final(result)).count()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.before + self.begun.elapsed()
+    }
+
+    /// The next run to be made, its place prepared.
+    fn next_task(&self) -> Result<Option<Task>, RunError> {
+        let Some(task) = self.queue.borrow_mut().pop() else { return Ok(None) };
+        let runs = &mut self.running.borrow_mut()[task.cell];
+        if runs.is_none() {
+            *runs = Some(Runs::new(self.repeat()));
+            // An error of an earlier session, which is going to be replaced.
+            if self.results.borrow_mut()[task.cell].take().is_some() {
+                self.remove_evidence(task.cell)?;
+            }
+        }
+        Ok(Some(task))
+    }
+
+    async fn run_once(&self, task: Task) -> Run {
+        let cell = &self.plan.cells[task.cell];
         let begun = Instant::now();
         let condemned = self.condemned.borrow()[cell.firmware].clone();
-        let mut result = if let Some(why) = condemned {
-            self.error(cell, format!("control failed: {why}"), 0)
+        let mut run = if let Some(why) = condemned {
+            Run { result: self.error(cell, format!("control failed: {why}"), 0), transcript: None }
         } else {
             self.report(Progress::Started(cell));
-            self.measure(cell).await
+            self.measure(cell, task.run).await
         };
-        result.wall_seconds = begun.elapsed().as_secs_f64();
-        if cell.is_control() && result.verdict != Verdict::Pass {
-            self.condemned.borrow_mut()[cell.firmware] = Some(result.detail.clone());
+        run.result.wall_seconds = begun.elapsed().as_secs_f64();
+        run
+    }
+
+    /// Makes of a run what there is to be made of it.
+    fn take(&self, task: Task, run: Run) -> Result<(), RunError> {
+        let cell = &self.plan.cells[task.cell];
+        if cell.is_control() && task.run == 1 {
+            self.condemned.borrow_mut()[cell.firmware] = distrust(&run.result);
+            self.queue.borrow_mut().release(cell.firmware);
         }
-        result
+        self.report(Progress::Ran(cell));
+        let mut running = self.running.borrow_mut();
+        let runs = running[task.cell].as_mut().expect("invariant: set when the cell's first task was taken");
+        for directory in runs.take(task.run, run) {
+            remove_directory(&self.options.directory.join(directory))?;
+        }
+        let Some(result) = runs.result() else { return Ok(()) };
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            let accelerator = self.accelerators.borrow()[cell.firmware];
+            let elapsed = self.elapsed().as_secs_f64();
+            journal.append(&Line { elapsed, accelerator, cell: result.clone() })?;
+        }
+        self.report(Progress::Finished(&result));
+        let as_expected = !result.verdict.is_deviation() && result.verdict != Verdict::Error && !result.flaky;
+        if self.options.fail_fast && !as_expected {
+            // A cell some of whose runs are there or going on gets the others too.
+            if self.queue.borrow_mut().drop_all_but(|cell| running[cell].is_some()) {
+                let what = if result.flaky { "flaky" } else { result.verdict.as_str() };
+                self.stopped.borrow_mut().get_or_insert(format!("--fail-fast: {} is {what}", result.id));
+            }
+        }
+        self.results.borrow_mut()[task.cell] = Some(result);
+        Ok(())
+    }
+
+    /// The run's results; everything is on disk.
+    fn conclude(&self, started: String, interrupted: bool) -> Result<Results, RunError> {
+        let journal = self.journal.take();
+        let header = journal.as_ref().map(Journal::header);
+        let now: Vec<FirmwareRecord> = self.plan.firmware.iter().map(|build| build.to_record(None)).collect();
+        // As the run began: a path may have been typed in another way since.
+        let firmware = header.map_or(now, |header| header.firmware.clone());
+        let accelerators = self.accelerators.take();
+        let accelerator = |id: &str| {
+            let column = self.plan.firmware.iter().position(|build| build.id == id)?;
+            accelerators[column]
+        };
+        let cells: Vec<CellResult> = self.results.take().into_iter().flatten().collect();
+        let results = Results {
+            schema: record::SCHEMA_ID.into(),
+            run: RunRecord {
+                id: run_id(&self.options.directory),
+                started: header.map_or(started, |header| header.started.clone()),
+                wall_seconds: self.elapsed().as_secs_f64(),
+                plugfest: env!("CARGO_PKG_VERSION").into(),
+                qemu: self.options.qemu.clone(),
+                clock: self.options.clock,
+                seed: self.options.seed,
+                jobs: self.options.jobs,
+                planned: self.plan.cells.len(),
+                interrupted,
+                stopped: self.stopped.take(),
+                repeat: self.repeat(),
+                retries: cells.iter().map(retries).sum(),
+            },
+            firmware: firmware
+                .into_iter()
+                .map(|record| {
+                    let accelerator = accelerator(&record.id);
+                    FirmwareRecord { accelerator, entropy: accelerator.map(Accelerator::entropy), ..record }
+                })
+                .collect(),
+            cells,
+        };
+        journal.map_or(Ok(()), Journal::finish)?;
+        Ok(results)
     }
 
     /// Runs the cell until it says something about the firmware, or the tries are used up.
-    async fn measure(&self, cell: &Cell) -> CellResult {
+    async fn measure(&self, cell: &Cell, run: u32) -> Run {
         let firmware = &self.plan.firmware[cell.firmware];
-        let directory = evidence_directory(&cell.id);
+        let directory = evidence_directory(&cell.id, run);
         let mut attempts = 0;
+        // What is in the cell's directory, if anything: of the last attempt that came so far.
+        let mut evidence = None;
         loop {
             attempts += 1;
             let outcome = attempt(
@@ -223,39 +372,54 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             .await;
             match outcome {
                 Ok(finished) => return self.judged(cell, finished, attempts),
-                Err(problem) if attempts < ATTEMPTS && problem.is_transient() => {
-                    self.report(Progress::Retrying { cell, problem: problem.to_string() });
+                Err(failed) if attempts < ATTEMPTS && failed.error.is_transient() => {
+                    self.report(Progress::Retrying { cell, problem: failed.error.to_string() });
+                    evidence = failed.evidence.or(evidence);
                 }
-                Err(problem) => return self.failed(cell, &problem, attempts),
+                Err(failed) => return self.failed(cell, failed, evidence, attempts),
             }
         }
     }
 
-    fn judged(&self, cell: &Cell, finished: Finished, attempts: u32) -> CellResult {
-        let Finished { finding, evidence, guest_time, accelerator } = finished;
+    fn judged(&self, cell: &Cell, finished: Finished, attempts: u32) -> Run {
+        let Finished { finding, transcript, evidence, guest_time, accelerator } = finished;
         self.accelerators.borrow_mut()[cell.firmware] = accelerator;
         let firmware = &self.plan.firmware[cell.firmware];
+        let lacking = cell.needs.iter().find(|need| !firmware.family.has(**need));
         let charge = Charge {
             cell: &cell.id,
             level: cell.level,
             expected: &cell.expected,
-            declared_unsupported: cell.needs.iter().any(|need| !firmware.family.has(*need)),
+            declared_unsupported: lacking.is_some(),
         };
         let ruling = deliver(charge, &finding, &self.options.waivers);
-        CellResult {
+        let mut detail = finding.detail;
+        if let (Some(need), Outcome::Boots) = (lacking, finding.outcome) {
+            let family = firmware.family.id();
+            detail
+                .push_str(&format!(" But {family} is declared to be without {need}; mend the declaration."));
+        }
+        let result = CellResult {
             verdict: ruling.verdict,
             waiver: ruling.waiver,
             outcome: Some(finding.outcome),
             stage: Some(finding.stage),
             cause: finding.cause.map(str::to_owned),
             guest_seconds: guest_time.as_secs_f64(),
+            transcript: Some(transcript.sha256()),
             evidence: Some(evidence),
-            ..self.error(cell, finding.detail, attempts)
-        }
+            ..self.error(cell, detail, attempts)
+        };
+        Run { result, transcript: Some(transcript) }
     }
 
-    fn failed(&self, cell: &Cell, problem: &CellError, attempts: u32) -> CellResult {
-        self.error(cell, problem.to_string(), attempts)
+    fn failed(&self, cell: &Cell, failed: Unmeasured, earlier: Option<EvidencePaths>, attempts: u32) -> Run {
+        let result = CellResult {
+            guest_seconds: failed.guest_time.as_secs_f64(),
+            evidence: failed.evidence.or(earlier),
+            ..self.error(cell, failed.error.to_string(), attempts)
+        };
+        Run { result, transcript: None }
     }
 
     /// A result that says nothing about the firmware.
@@ -288,21 +452,59 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
 
     /// Removes the evidence of cells that were abandoned: nothing half-written stays.
     fn remove_unfinished_evidence(&self) -> Result<(), RunError> {
-        let finished: HashSet<usize> = self.results.borrow().iter().map(|(index, _)| *index).collect();
-        for (index, cell) in self.plan.cells.iter().enumerate() {
-            let path = self.options.directory.join(evidence_directory(&cell.id));
-            if !finished.contains(&index) && path.exists() {
-                let path_text = path.display().to_string();
-                std::fs::remove_dir_all(&path)
-                    .map_err(|source| RunError::Directory { path: path_text, source })?;
-            }
+        let results = self.results.borrow();
+        (0..results.len())
+            .filter(|index| results[*index].is_none())
+            .try_for_each(|index| self.remove_evidence(index))
+    }
+
+    fn remove_evidence(&self, cell: usize) -> Result<(), RunError> {
+        let path = self.options.directory.join(evidence_directory(&self.plan.cells[cell].id, 1));
+        if !path.exists() {
+            return Ok(());
+        }
+        remove_directory(&path)?;
+        // The folders above it, unless another cell's evidence is in them.
+        for folder in path.ancestors().skip(1).take(2) {
+            let _ = std::fs::remove_dir(folder);
         }
         Ok(())
     }
 }
 
-/// Where a cell's evidence goes, relative to the run's directory: readable, and safe as a path whatever the id holds.
-fn evidence_directory(id: &str) -> String {
+/// Whether nothing is left to be found out about a cell.
+fn is_final(result: &Option<CellResult>) -> bool {
+    result.as_ref().is_some_and(|result| result.verdict != Verdict::Error)
+}
+
+/// Why nothing can be said of a firmware whose control had this result, if so.
+fn distrust(control: &CellResult) -> Option<String> {
+    // A boot shows that this network and this firmware go together, whatever else is wrong with the verdict.
+    let trusted = control.outcome == Some(Outcome::Boots) || control.verdict == Verdict::Unsupported;
+    (!trusted).then(|| control.detail.clone())
+}
+
+fn retries(cell: &CellResult) -> u32 {
+    let runs = cell.repeats.map_or(1, |repeats| repeats.runs);
+    cell.attempts.saturating_sub(runs)
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn remove_directory(path: &Path) -> Result<(), RunError> {
+    let path_text = path.display().to_string();
+    std::fs::remove_dir_all(path).map_err(|source| RunError::Directory { path: path_text, source })
+}
+
+fn run_id(directory: &Path) -> String {
+    directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Where the evidence of one run of a cell goes, relative to the run's directory: readable, and safe as a path whatever
+/// the id holds.
+fn evidence_directory(id: &str, run: u32) -> String {
     let (point, firmware) = id.rsplit_once('@').unwrap_or((id, "unknown"));
     let plain = |text: &str| -> String {
         text.chars()
@@ -311,5 +513,7 @@ fn evidence_directory(id: &str) -> String {
             .collect()
     };
     let digest = <sha2::Sha256 as sha2::Digest>::digest(id);
-    format!("cells/{}/{}-{:02x}{:02x}{:02x}", plain(firmware), plain(point), digest[0], digest[1], digest[2])
+    let (firmware, point) = (plain(firmware), plain(point));
+    let cell = format!("cells/{firmware}/{point}-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+    if run == 1 { cell } else { format!("{cell}/repeat-{run}") }
 }

@@ -233,13 +233,11 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let qemu = machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())?;
     let options = Options {
-        directory: directory.path().to_owned(),
-        jobs: 1,
         clock: mode.clock,
         seed: SEED,
         host_limit: Duration::from_secs(1800),
-        waivers: judge::Waivers::default(),
         qemu: Some(qemu.record()),
+        ..Options::new(directory.path().to_owned())
     };
     let machines = QemuOptions {
         clock: mode.clock,

@@ -1,8 +1,10 @@
 //! One module for each command, and what several of them do alike.
 
 pub mod check;
+pub mod choices;
 pub mod doctor;
 pub mod list;
+pub mod resume;
 pub mod run;
 pub mod schema;
 
@@ -28,8 +30,13 @@ pub fn selected_firmware(selection: &Selection) -> Result<Vec<Selected>, Failure
 
 /// The ids of the firmware that a selection means, without fetching anything.
 pub fn firmware_names(selection: &Selection) -> Result<Vec<String>, Failure> {
+    names_of(&selected_firmware(selection)?)
+}
+
+/// The ids of firmware, without fetching anything.
+pub fn names_of(selected: &[Selected]) -> Result<Vec<String>, Failure> {
     let store = firmware::Store::of_user().map_err(Failure::infrastructure)?;
-    selected_firmware(selection)?
+    selected
         .iter()
         .map(|selected| match selected {
             Selected::Build(build) => Ok(build.id.clone()),

@@ -1,14 +1,17 @@
 //! `plugfest run`: scenarios on firmware, and a report.
 
-use crate::cli::{Accel, Clock, RunArgs};
-use crate::command::{parse_selectors, refuse_no_match, refuse_scenarios, selected_firmware};
+use crate::cli::{Accel, Clock, Given, RunArgs};
+use crate::command::{
+    choices, names_of, parse_selectors, refuse_no_match, refuse_scenarios, resume, selected_firmware,
+};
 use crate::exit::{Exit, Failure};
 use crate::progress::Display;
-use firmware::{Firmware, Store};
+use firmware::{AcquireError, Firmware, Store};
 use judge::Waivers;
 use machine::Qemu;
 use record::{ClockMode, Results};
-use run::{Options, Plan, QemuGuests, QemuOptions};
+use run::{Choices, Costs, Header, Journal, Options, Plan, QemuGuests, QemuOptions};
+use scenario::Selected;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,54 +21,150 @@ use tokio::signal::unix::{SignalKind, signal};
 const HOST_LIMIT_VIRTUAL: Duration = Duration::from_secs(300);
 const HOST_LIMIT_REAL: Duration = Duration::from_secs(1800);
 
-/// Runs what is selected.
-pub fn run(args: RunArgs) -> Result<Exit, Failure> {
+/// What is needed to run cells.
+struct Prepared {
+    plan: Plan,
+    /// Ids of the firmware that was asked for and cannot be had.
+    missing: Vec<String>,
+    qemu: Qemu,
+    waivers: Waivers,
+    clock: ClockMode,
+    accel: machine::Accel,
+}
+
+impl Prepared {
+    /// What the journal of a run with this plan begins with.
+    fn header(&self, run: String, choices: Choices) -> Header {
+        let (missing, qemu) = (self.missing.clone(), Some(self.qemu.record()));
+        Header::new(run, choices, &self.plan, missing, self.waivers.sha256(), qemu)
+    }
+}
+
+/// Runs what is selected, or what is missing of an earlier run.
+pub fn run(args: RunArgs, given: &Given) -> Result<Exit, Failure> {
+    match args.resume.clone() {
+        None => begin(&args),
+        Some(which) => complete(args, given, &which),
+    }
+}
+
+fn begin(args: &RunArgs) -> Result<Exit, Failure> {
+    let prepared = prepare(args, |_| true)?;
+    let choices = choices::of(args)?;
+    let (run_id, directory) = make_run_directory(&args.out)?;
+    let header = prepared.header(run_id, choices);
+    let journal = Journal::create(&directory, header).map_err(resume::refuse)?;
+    execute(args, prepared, &directory, journal)
+}
+
+fn complete(args: RunArgs, given: &Given, which: &str) -> Result<Exit, Failure> {
+    let found = resume::find(&args.out, which)?;
+    let header = found.journal.header();
+    choices::refuse_conflicts(&args, given, &header.choices)?;
+    let name = found.directory.display().to_string();
+    if let Some(results) = found.complete() {
+        eprintln!("plugfest: {name} is complete, there is nothing to do");
+        return Ok(conclude(&results, !header.missing_firmware.is_empty()));
+    }
+    let args = choices::restore(args, &header.choices)?;
+    let mut prepared = prepare(&args, |id| header.firmware.iter().any(|record| record.id == id))
+        .map_err(|failure| failure.instead_of(Exit::NothingSelected, Exit::BadInput))?;
+    header.restrict(&mut prepared.plan);
+    let differences = header.differences(&prepared.header(header.run.clone(), header.choices.clone()));
+    if !differences.is_empty() {
+        let differences = differences.join("\n  ");
+        return Err(Failure::bad_input(format!(
+            "failed to resume {name}: its results would not be of one thing:\n  {differences}\nrestore that, or begin a new run"
+        )));
+    }
+    prepared.missing.clone_from(&header.missing_firmware);
+    found.remove_leftovers();
+    let (done, all) = (found.journal.lines().len(), header.cells.len());
+    eprintln!("plugfest: resuming {name}, {done} of {all} cells have results");
+    execute(&args, prepared, &found.directory, found.journal)
+}
+
+/// Everything up to the plan; `wanted` says which firmware is needed at all.
+fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared, Failure> {
     // Everything that the user can get wrong is found before anything is fetched or started.
     let selectors = parse_selectors(&args.selection.select)?;
     let scenarios = scenario::open(&args.selection.scenarios, &selectors).map_err(refuse_scenarios)?;
     let waivers = Waivers::load(&args.waivers).map_err(Failure::bad_input)?;
+    let (clock, accel) = clock_and_accelerator(args)?;
     let wanted = selected_firmware(&args.selection)?;
-    let program = host::QEMU_PROGRAM;
-    let qemu = Qemu::probe(program).map_err(Failure::infrastructure)?;
-
-    let (firmware, unavailable) = obtain(&wanted)?;
-    let names: Vec<String> = firmware.iter().map(|build| build.id.clone()).collect();
+    let names = names_of(&wanted)?;
+    refuse_twins(&names)?;
     let selected = scenario::select(&scenarios, &names, &selectors).map_err(refuse_no_match)?;
+    let qemu = Qemu::probe(host::QEMU_PROGRAM).map_err(Failure::infrastructure)?;
+
+    let needed = |index: usize| {
+        wanted_now(&names[index]) && selected.iter().any(|selected| selected.firmware == index)
+    };
+    let obtained = obtain(&wanted, needed)?;
+    let missing = |index: &usize| needed(*index) && obtained[*index].is_none();
+    let missing = (0..names.len()).filter(missing).map(|index| names[index].clone()).collect();
+    let (selected, firmware) = available(selected, obtained);
+    if firmware.is_empty() {
+        return Err(Failure::infrastructure("failed to get any of the firmware that is selected"));
+    }
     let plan = run::plan(&selected, firmware, &run::control());
-    let results = execute(&args, plan, qemu, waivers)?;
-    let exit = conclude(&results);
-    Ok(if unavailable && exit == Exit::AsExpected { Exit::Infrastructure } else { exit })
+    Ok(Prepared { plan, missing, qemu, waivers, clock, accel })
 }
 
-/// Gets every build that can be had; says which cannot.
-fn obtain(wanted: &[firmware::Selected]) -> Result<(Vec<Firmware>, bool), Failure> {
+/// Two columns with one name cannot be told apart.
+fn refuse_twins(names: &[String]) -> Result<(), Failure> {
+    let twin = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
+    match twin {
+        Some((_, name)) => Err(Failure::bad_input(format!("firmware {name} is selected twice"))),
+        None => Ok(()),
+    }
+}
+
+/// Gets every build that is needed and can be had; says which cannot.
+fn obtain(
+    wanted: &[firmware::Selected],
+    needed: impl Fn(usize) -> bool,
+) -> Result<Vec<Option<Firmware>>, Failure> {
     let store = Store::of_user().map_err(Failure::infrastructure)?;
-    let mut builds: Vec<Firmware> = Vec::new();
-    let mut unavailable = false;
-    for selected in wanted {
+    let get = |(index, selected)| {
+        if !needed(index) {
+            return Ok(None);
+        }
         match store.obtain(selected, &mut |line| eprintln!("plugfest: {line}")) {
-            Ok(build) if builds.iter().any(|other| other.id == build.id) => {
-                return Err(Failure::bad_input(format!("firmware {} is selected twice", build.id)));
-            }
-            Ok(build) => builds.push(build),
+            Ok(build) => Ok(Some(build)),
             // The user's own file is the user's mistake; a suite that cannot be reached is not.
-            Err(error @ firmware::AcquireError::Image(_)) => return Err(Failure::bad_input(error)),
+            Err(error @ AcquireError::Image(_)) => Err(Failure::bad_input(error)),
             Err(error) => {
-                unavailable = true;
                 eprintln!("plugfest: {error}; the other columns still run");
+                Ok(None)
             }
         }
-    }
-    if builds.is_empty() {
-        return Err(Failure::infrastructure("failed to get any firmware"));
-    }
-    Ok((builds, unavailable))
+    };
+    wanted.iter().enumerate().map(get).collect()
 }
 
-fn execute(args: &RunArgs, plan: Plan, qemu: Qemu, waivers: Waivers) -> Result<Results, Failure> {
-    let (clock, host_limit) = match args.clock {
-        Clock::Virtual => (ClockMode::Virtual, HOST_LIMIT_VIRTUAL),
-        Clock::Real => (ClockMode::Real, HOST_LIMIT_REAL),
+/// The part of a selection whose firmware is there, and that firmware.
+fn available(
+    selected: Vec<Selected<'_>>,
+    obtained: Vec<Option<Firmware>>,
+) -> (Vec<Selected<'_>>, Vec<Firmware>) {
+    let mut builds = Vec::new();
+    let mut column = Vec::new();
+    for build in obtained {
+        column.push(build.is_some().then_some(builds.len()));
+        builds.extend(build);
+    }
+    let selected = selected
+        .into_iter()
+        .filter_map(|it| Some(Selected { firmware: column[it.firmware]?, ..it }))
+        .collect();
+    (selected, builds)
+}
+
+fn clock_and_accelerator(args: &RunArgs) -> Result<(ClockMode, machine::Accel), Failure> {
+    let clock = match args.clock {
+        Clock::Virtual => ClockMode::Virtual,
+        Clock::Real => ClockMode::Real,
     };
     let accel = match args.accel {
         Accel::Auto => machine::Accel::Auto,
@@ -75,20 +174,34 @@ fn execute(args: &RunArgs, plan: Plan, qemu: Qemu, waivers: Waivers) -> Result<R
         Accel::Kvm => machine::Accel::Kvm,
         Accel::Tcg => machine::Accel::Tcg,
     };
-    let (run_id, directory) = make_run_directory(&args.out)?;
+    Ok((clock, accel))
+}
+
+fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journal) -> Result<Exit, Failure> {
+    let Prepared { plan, missing, qemu, waivers, clock, accel } = prepared;
+    let host_limit = match clock {
+        ClockMode::Virtual => HOST_LIMIT_VIRTUAL,
+        ClockMode::Real => HOST_LIMIT_REAL,
+    };
+    let run_id = journal.header().run.clone();
+    let out = directory.parent().unwrap_or(Path::new("."));
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     let options = Options {
-        directory: directory.clone(),
         jobs: args.jobs.map_or_else(processors, usize::from),
         clock,
         seed: args.seed,
         host_limit,
         waivers,
         qemu: Some(qemu.record()),
+        repeat: args.repeat,
+        fail_fast: args.fail_fast,
+        costs: costs(out, clock),
+        journal: Some(journal),
+        ..Options::new(directory.to_owned())
     };
     let machines = QemuOptions { clock, accel, cold: args.cold, seed: args.seed, cache };
     let guests = QemuGuests::new(qemu, machines, |note| eprintln!("plugfest: {note}"));
-    let mut display = Display::new();
+    let mut display = Display::new(args.repeat);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -100,12 +213,20 @@ fn execute(args: &RunArgs, plan: Plan, qemu: Qemu, waivers: Waivers) -> Result<R
             run::run(plan, guests, options, show, interrupt).await.map_err(|error| error.to_string())
         })
         .map_err(Failure::infrastructure)?;
-    report::write_all(&directory, &results).map_err(Failure::infrastructure)?;
-    report::latest(&args.out, &run_id).map_err(Failure::infrastructure)?;
+    report::write_all(directory, &results).map_err(Failure::infrastructure)?;
+    report::latest(out, &run_id).map_err(Failure::infrastructure)?;
     let terminal = crate::terminal::options(&std::io::stdout(), args.color);
     print!("{}", report::terminal::render(&results, &terminal));
     println!("\nReport: {}", directory.join("index.html").display());
-    Ok(results)
+    Ok(conclude(&results, !missing.is_empty()))
+}
+
+/// What cells took in the run before, if that can be compared.
+fn costs(out: &Path, clock: ClockMode) -> Costs {
+    let before = report::load(&out.join("latest/results.json")).ok();
+    before
+        .filter(|results| results.run.clock == clock)
+        .map_or_else(Costs::default, |results| Costs::of(&results.cells))
 }
 
 /// Resolves at the first SIGINT, SIGTERM or SIGHUP.
@@ -145,15 +266,17 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The exit code that the results call for.
-fn conclude(results: &Results) -> Exit {
+/// The exit code that the results call for; `incomplete` if some firmware could not be had.
+fn conclude(results: &Results, incomplete: bool) -> Exit {
     let totals = results.totals();
     if results.run.interrupted {
         Exit::Interrupted
-    } else if totals.error > 0 {
+    } else if totals.error + results.flaky() > 0 {
         Exit::Infrastructure
     } else if totals.fail + totals.xpass > 0 {
         Exit::Deviations
+    } else if incomplete {
+        Exit::Infrastructure
     } else {
         Exit::AsExpected
     }

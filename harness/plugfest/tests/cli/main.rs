@@ -1,0 +1,11 @@
+//! The real `plugfest` command: what it prints, how it exits, what it leaves.
+
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod firmware;
+mod input;
+mod malformed;
+mod readme;
+mod runs;
+mod texts;

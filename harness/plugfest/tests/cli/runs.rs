@@ -1,0 +1,234 @@
+//! Whole runs with real QEMU: exit codes, interruption, death.
+
+use crate::bench::{Bench, Ended, ended, has_qemu, scenario, wait};
+use crate::firmware::{busy, nothing_to_boot};
+use firmware::{Cached, Catalog, Store};
+use record::Verdict;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Child;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Far longer than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+#[test]
+fn a_firmware_that_fails_its_control_exits_1_and_with_other_cells_3() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    let tiny = tiny.to_str().unwrap();
+    let ended = call(&bench, &["control", "-f", tiny]).exits(1);
+    assert!(ended.stdout.starts_with("0 pass  1 fail"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("link.no-boot-option"), "{}", ended.stdout);
+
+    let ended = call(&bench, &["dhcp4/nak", "-f", tiny]).exits(3);
+    assert!(
+        ended.stdout.starts_with("0 pass  1 fail") && ended.stdout.contains("1 error"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("control failed"), "{}", ended.stdout);
+
+    assert_eq!(bench.reports().len(), 2);
+    for report in bench.reports() {
+        assert_complete(&report);
+    }
+    let latest = bench.path("reports/latest").canonicalize().unwrap();
+    assert_eq!(&latest, bench.reports().last().unwrap());
+}
+
+#[test]
+fn a_scenario_file_of_the_user_runs() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    bench.file("mine.yaml", scenario("mine/gives-up", "gives-up"));
+    let ended = call(&bench, &["./mine.yaml", "-f", tiny.to_str().unwrap()]).exits(3);
+    assert!(
+        ended.stdout.contains("mine/gives-up") && ended.stdout.contains("control/plain"),
+        "{}",
+        ended.stdout
+    );
+}
+
+/// With a firmware that boots: what is expected exits 0, and the same with a flipped expectation exits 1.
+#[test]
+fn real_firmware_exits_0_and_a_flipped_expectation_exits_1() {
+    let Some(id) = cached_build() else { return };
+    let bench = Bench::new();
+    let cache = firmware::cache().unwrap();
+    let refuses = bench.file("refuses.yaml", scenario("mine/refuses", "refuses"));
+    for (select, code) in [("control", 0), (refuses.to_str().unwrap(), 1)] {
+        let output = bench.run(&[select, "-f", &id]).env("PLUGFEST_CACHE", &cache).output().unwrap();
+        let ended = ended(output).exits(code);
+        assert!(ended.stdout.starts_with(&format!("1 pass  {code} fail")), "{}", ended.stdout);
+    }
+}
+
+/// A build of the catalog in the user's cache.
+fn cached_build() -> Option<String> {
+    let store = Store::of_user().unwrap();
+    let catalog = Catalog::builtin();
+    let ready = catalog.builds().iter().find(|build| matches!(store.cached(build), Cached::Ready(_)));
+    let required = std::env::var_os("PLUGFEST_REQUIRE_FIRMWARE").is_some();
+    assert!(ready.is_some() || !required, "no firmware is in the cache; `cargo xtask test` fetches it");
+    if ready.is_none() {
+        eprintln!("skipped: no firmware is in the cache");
+    }
+    ready.filter(|_| has_qemu()).map(|build| build.id.clone())
+}
+
+fn call(bench: &Bench, arguments: &[&str]) -> Ended {
+    ended(bench.run(arguments).output().unwrap())
+}
+
+/// A report is there as a whole.
+fn assert_complete(report: &Path) -> record::Results {
+    for file in ["index.html", "matrix.md", "results.json"] {
+        assert!(report.join(file).is_file(), "{file}");
+    }
+    report::load(&report.join("results.json")).unwrap()
+}
+
+/// A run in the middle of a cell: another cell has finished.
+struct InTheMiddle {
+    child: Child,
+    /// Lines of stderr.
+    said: Receiver<String>,
+    /// QEMU's processes by number, with the time at which each started.
+    guests: BTreeMap<u32, u64>,
+}
+
+fn in_the_middle(bench: &Bench) -> InTheMiddle {
+    let quick = bench.file("quick.fd", nothing_to_boot());
+    let slow = bench.file("slow.fd", busy());
+    let builds =
+        ["control", "--cold", "-j", "2", "-f", quick.to_str().unwrap(), "-f", slow.to_str().unwrap()];
+    let mut child = bench.run(&builds).spawn().unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (say, said) = channel();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            let _ = say.send(line);
+        }
+    });
+    let mut heard = Vec::new();
+    while !heard.last().is_some_and(|line: &String| line.contains("control/plain@quick-")) {
+        match said.recv_timeout(DEADLINE) {
+            Ok(line) => heard.push(line),
+            Err(error) => {
+                let _ = child.kill();
+                panic!("{error}; {heard:?}");
+            }
+        }
+    }
+    let guests = guests_of(child.id());
+    assert!(!guests.is_empty(), "a guest is running; {heard:?}");
+    InTheMiddle { child, said, guests }
+}
+
+/// Processes below `parent` that are QEMU.
+fn guests_of(parent: u32) -> BTreeMap<u32, u64> {
+    let processes = || {
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    };
+    processes()
+        .filter_map(|process: u32| {
+            let (name, its_parent, started) = status(process)?;
+            (its_parent == parent && name.starts_with("qemu")).then_some((process, started))
+        })
+        .collect()
+}
+
+/// Name, parent and start time (proc(5): clock ticks since boot) of a process; `None` if it is gone or only waits to be
+/// collected.
+fn status(process: u32) -> Option<(String, u32, u64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name is in parentheses and may have any character in it.
+    let (before, after) = stat.rsplit_once(')')?;
+    let name = before.split_once('(')?.1.to_owned();
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    (fields[0] != "Z").then_some(())?;
+    Some((name, fields[1].parse().ok()?, fields[19].parse().ok()?))
+}
+
+/// Those of `guests` that still live after at most `patience`.
+fn survivors(guests: &BTreeMap<u32, u64>, patience: Duration) -> Vec<u32> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let alive = |(process, started): (&u32, &u64)| {
+            status(*process).filter(|(_, _, at)| at == started).map(|_| *process)
+        };
+        let alive: Vec<u32> = guests.iter().filter_map(alive).collect();
+        if alive.is_empty() || Instant::now() >= deadline {
+            return alive;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(process: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn an_interrupted_run_exits_130_with_what_is_finished_and_leaves_no_process() {
+    if !has_qemu() {
+        return;
+    }
+    for name in ["-INT", "-TERM"] {
+        let bench = Bench::new();
+        let InTheMiddle { child, guests, said } = in_the_middle(&bench);
+        signal(child.id(), name);
+        let ended = wait(child);
+        let heard: Vec<String> = said.try_iter().collect();
+        assert_eq!(ended.code, Some(130), "{name} {heard:?}\n{}", ended.stdout);
+        assert_eq!(survivors(&guests, Duration::ZERO), [0; 0], "{name}");
+
+        let [report] = &bench.reports()[..] else { panic!("one run, one report") };
+        let results = assert_complete(report);
+        assert!(results.run.interrupted && results.run.planned == 2, "{name}");
+        let [finished] = &results.cells[..] else { panic!("{:?}", results.cells) };
+        assert_eq!(finished.verdict, Verdict::Fail);
+        assert!(report.join(&finished.evidence.as_ref().unwrap().capture).is_file());
+        // Nothing of the cell that was under way.
+        let cells: Vec<_> = std::fs::read_dir(report.join("cells")).unwrap().collect();
+        assert_eq!(cells.len(), 1, "{cells:?}");
+        assert_eq!(bench.path("reports/latest").canonicalize().unwrap(), report.canonicalize().unwrap());
+        assert!(ended.stdout.contains("interrupted"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_no_guest_within_2_seconds() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let InTheMiddle { mut child, guests, .. } = in_the_middle(&bench);
+    signal(child.id(), "-KILL");
+    assert_eq!(survivors(&guests, Duration::from_secs(2)), [0; 0]);
+    child.wait().unwrap();
+    let [report] = &bench.reports()[..] else { panic!("one run, one folder") };
+    for file in ["index.html", "matrix.md", "results.json"] {
+        assert!(!report.join(file).exists(), "{file} of a run that did not end");
+    }
+    assert!(!bench.path("reports/latest").exists());
+}
+
+/// The check above can fail: a guest that lives is found.
+#[test]
+fn a_living_guest_is_a_survivor() {
+    let me = std::process::id();
+    let (_, _, started) = status(me).unwrap();
+    assert_eq!(survivors(&BTreeMap::from([(me, started)]), Duration::ZERO), [me]);
+    assert_eq!(survivors(&BTreeMap::from([(me, started + 1)]), Duration::ZERO), [0; 0], "another process");
+}

@@ -1,0 +1,50 @@
+//! Every capture of the shipped scenarios, as tshark sees it.
+
+use crate::matrix::shipped;
+use crate::tshark::{Sequences, objections};
+use std::fs;
+use std::path::PathBuf;
+
+#[test]
+fn tshark_objects_to_no_frame_of_any_cell() {
+    let done = shipped();
+    // A pcapng file is a list of sections, so captures that follow each other are a capture.
+    let mut all = Vec::new();
+    for cell in &done.results.cells {
+        let capture = done.directory.path().join(&cell.evidence.as_ref().unwrap().capture);
+        all.extend(fs::read(capture).unwrap());
+    }
+    let path = done.directory.path().join("all.pcapng");
+    fs::write(&path, &all).unwrap();
+    if let Some(found) = objections(&path, Sequences::Ignored) {
+        assert_eq!(found, [""; 0]);
+    }
+
+    // The same look at a capture that is damaged: the last byte of a frame's data, so a checksum is wrong.
+    let at = all.windows(4).position(|bytes| bytes == b"HEAD").unwrap();
+    all[at] ^= 1;
+    fs::write(&path, &all).unwrap();
+    if let Some(found) = objections(&path, Sequences::Ignored) {
+        assert!(found.iter().any(|line| line.contains("Bad checksum")), "{found:?}");
+    }
+}
+
+#[test]
+fn tshark_can_follow_the_connections_of_telling_cells() {
+    let done = shipped();
+    let capture = |id: &str| -> PathBuf {
+        let cell = done.results.cells.iter().find(|cell| cell.id == id).unwrap_or_else(|| panic!("{id}"));
+        done.directory.path().join(&cell.evidence.as_ref().unwrap().capture)
+    };
+    for id in [
+        "control/plain@conforming",
+        "control/plain@edk2-2020.11",
+        "http/connection-close[connection=close-unannounced]@conforming",
+        "http/head-refused[head={status:405}]@edk2-2026.08",
+        "http/framing[framing=chunked]@conforming",
+    ] {
+        if let Some(found) = objections(&capture(id), Sequences::Analysed) {
+            assert_eq!(found, [""; 0], "{id}");
+        }
+    }
+}

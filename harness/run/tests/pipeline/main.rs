@@ -1,0 +1,14 @@
+//! The whole pipeline without QEMU: the real services, evidence, judge, schedule and reports against a fake firmware,
+//! in milliseconds.
+
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod captures;
+mod causes;
+mod matrix;
+mod schedule;
+mod verdicts;
+
+#[path = "../support/tshark.rs"]
+mod tshark;

@@ -108,7 +108,7 @@ fn a_transient_error_is_tried_again() {
 }
 
 /// The detail of a cell that stays an error, whose evidence is there and ends with the reason.
-fn assert_error<'d>(done: &'d Done, attempts: u32) -> &'d CellResult {
+fn assert_error(done: &Done, attempts: u32) -> &CellResult {
     let cell = done.cell("x/x");
     assert_eq!((cell.verdict, cell.attempts), (Verdict::Error, attempts), "{}", cell.detail);
     assert_eq!((cell.outcome, cell.stage, &cell.cause), (None, None, &None));
@@ -116,11 +116,11 @@ fn assert_error<'d>(done: &'d Done, attempts: u32) -> &'d CellResult {
     for file in [&evidence.capture, &evidence.console, &evidence.timeline, &evidence.cell] {
         assert!(done.directory.path().join(file).is_file(), "{file}");
     }
-    let notes = done.timeline(cell).into_iter().filter_map(|entry| match entry.event {
+    let mut notes = done.timeline(cell).into_iter().filter_map(|entry| match entry.event {
         wire::Event::Harness { note } => Some(note),
         _ => None,
     });
-    assert_eq!(notes.last().as_ref(), Some(&cell.detail));
+    assert_eq!(notes.next_back().as_ref(), Some(&cell.detail));
     assert_eq!(done.cell(run::CONTROL).verdict, Verdict::Pass);
     cell
 }

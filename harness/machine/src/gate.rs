@@ -6,6 +6,7 @@
 //! does not come far. Our answers are in QEMU's socket before that.
 
 use crate::channel::{Channel, Left};
+use record::GuestTime;
 use rustix::io::{Errno, write};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use std::future::pending;
@@ -15,8 +16,8 @@ use std::os::fd::OwnedFd;
 /// A page: the smallest pipe, full after one write, and what [`write`] writes in one piece (PIPE_BUF, pipe(7)).
 const FULL: usize = 4096;
 
-/// Length of the file's header in pcap.
-const HEADER: u64 = 24;
+/// Length of what comes first: the header of a pcap file from each of QEMU's two ends.
+const HEADERS: u64 = 2 * 24;
 
 /// Length of a frame's record: 16 bytes of header, and as much of the frame as `filter-dump` can be told to cut to.
 const RECORD: u64 = 16 + KEPT;
@@ -32,6 +33,8 @@ pub(crate) struct Gate {
     closed: bool,
     /// Frames of the guest's that have reached the gate, as far as we have seen.
     reached: u64,
+    /// When the last of them did.
+    last: GuestTime,
     /// Bytes that QEMU has written, which tell how many frames have passed.
     written: u64,
 }
@@ -46,14 +49,21 @@ impl Gate {
             filler: theirs.try_clone()?,
             closed: false,
             reached: 0,
+            last: GuestTime::ZERO,
             written: 0,
         };
         Ok((gate, theirs))
     }
 
-    /// Notes that the guest has sent a frame.
-    pub fn frame(&mut self) {
+    /// Notes that at `at` something has reached the gate.
+    pub fn reached(&mut self, at: GuestTime) {
         self.reached += 1;
+        self.last = at;
+    }
+
+    /// When QEMU came to wait in the gate, if it does.
+    pub fn holds(&self) -> Option<GuestTime> {
+        (self.closed && self.passed() < self.reached).then_some(self.last)
     }
 
     /// Closes the gate behind the frames that have passed, unless one still has to.
@@ -62,7 +72,7 @@ impl Gate {
             return Ok(());
         }
         self.take()?;
-        if self.written < HEADER || self.passed() < self.reached {
+        if self.written < HEADERS || self.passed() < self.reached {
             return Ok(());
         }
         match write(&self.filler, &[0; FULL]) {
@@ -86,9 +96,13 @@ impl Gate {
         Ok(())
     }
 
-    /// Opens the gate if a frame is known to wait in it.
-    pub fn let_pass(&mut self) -> io::Result<()> {
-        if self.passed() < self.reached { self.open() } else { Ok(()) }
+    /// Opens the gate for something of which we do not know that it waits there.
+    pub fn give_up(&mut self) -> io::Result<()> {
+        if self.closed {
+            self.open()?;
+            self.reached = self.reached.max(self.passed() + 1);
+        }
+        Ok(())
     }
 
     /// Waits for a frame to have passed an open gate.
@@ -100,7 +114,7 @@ impl Gate {
     }
 
     fn passed(&self) -> u64 {
-        self.written.saturating_sub(HEADER) / RECORD
+        self.written.saturating_sub(HEADERS) / RECORD
     }
 
     fn take(&mut self) -> io::Result<()> {

@@ -4,7 +4,7 @@ use crate::alarm::Alarm;
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::arrivals::Arrivals;
 use crate::channel::Left;
-use crate::clock::{Clock, question};
+use crate::clock::{Clock, Signal};
 use crate::config::MachineConfig;
 use crate::crossing::{Crossing, is_announcement};
 use crate::dump::DumpReader;
@@ -49,6 +49,11 @@ pub struct Machine {
     arrivals: Arrivals,
     /// Bytes of questions that the clock's socket has not taken yet.
     questions: Vec<u8>,
+    /// The same of beats.
+    beats: Vec<u8>,
+    /// A beat is on its way.
+    beating: bool,
+    mode: ClockMode,
     qmp: Option<Qmp>,
     /// `None` once the monitor has closed.
     events: Option<mpsc::Receiver<QmpEvent>>,
@@ -164,6 +169,9 @@ impl Machine {
             crossing: Crossing::default(),
             arrivals: Arrivals::default(),
             questions: Vec::new(),
+            beats: Vec::new(),
+            beating: false,
+            mode: config.clock,
             qmp: None,
             events: None,
             event: None,
@@ -209,7 +217,7 @@ impl Machine {
         Ok(())
     }
 
-    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 9, whatever they really are, so that
+    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 10, whatever they really are, so that
     /// equal machines have equal command lines.
     pub fn command_line(&self) -> Vec<String> {
         self.command_line.clone()
@@ -268,7 +276,7 @@ impl Machine {
         if !self.clock.is_asked() {
             self.silence = (Instant::now(), Duration::ZERO);
         }
-        self.questions.extend(question());
+        self.questions.extend(Signal::Question.bytes());
         self.flush()?;
         Ok(self.clock.ask())
     }
@@ -282,11 +290,16 @@ impl Machine {
                 written => self.crossing.outgoing.drain(..written),
             };
         }
-        while !self.questions.is_empty() {
-            match self.channels.clock.write(&self.questions)? {
-                0 => break,
-                written => self.questions.drain(..written),
-            };
+        for (channel, bytes) in [
+            (&mut self.channels.clock, &mut self.questions),
+            (&mut self.channels.beat, &mut self.beats),
+        ] {
+            while !bytes.is_empty() {
+                match channel.write(bytes)? {
+                    0 => break,
+                    written => bytes.drain(..written),
+                };
+            }
         }
         Ok(())
     }
@@ -321,20 +334,28 @@ impl Machine {
 
         also(self.channels.clock_dump.read(&mut self.clock_dump.buffer)?);
         let mut answers = Vec::new();
-        while let Some(answer) = self.clock_dump.next()? {
-            answers.push(self.clock.guest_time(answer.unix_micros));
-        }
         let host = Instant::now();
+        while let Some(signal) = self.clock_dump.next()? {
+            let at = self.clock.guest_time(signal.unix_micros);
+            match Signal::of(&signal.frame) {
+                Signal::Question => answers.push(at),
+                Signal::Beat => {
+                    self.beating = false;
+                    self.channels.gate.reached(at);
+                    self.clock.learn(host, at);
+                }
+            }
+        }
         also(self.channels.frame_dump.read(&mut self.frame_dump.buffer)?);
         while let Some(record) = self.frame_dump.next()? {
             let direction = self.crossing.direction(&record.frame);
+            let at = self.clock.guest_time(record.unix_micros);
             if direction == Direction::FromGuest {
-                self.channels.gate.frame();
+                self.channels.gate.reached(at);
                 if is_announcement(&record.frame) {
                     continue;
                 }
             }
-            let at = self.clock.guest_time(record.unix_micros);
             self.clock.learn(host, at);
             self.arrivals.frame(at, direction, record.frame);
         }
@@ -347,8 +368,22 @@ impl Machine {
         // The same frames as in the dump: read so that QEMU can go on.
         also(self.channels.frames.read(&mut Vec::new())?);
         also(self.channels.clock.read(&mut Vec::new())?);
+        also(self.channels.beat.read(&mut Vec::new())?);
         self.flush()?;
         Ok(left)
+    }
+
+    /// Everything has been dealt with: lets the guest go on until the next beat.
+    fn let_go_on(&mut self) -> Result<(), MachineError> {
+        if self.mode == ClockMode::Virtual && !self.beating {
+            self.beats.extend(Signal::Beat.bytes());
+            self.beating = true;
+            self.flush()?;
+        }
+        if self.channels.gate.holds().is_some() {
+            self.channels.gate.open()?;
+        }
+        Ok(())
     }
 
     fn next_event(&mut self) -> Option<QmpEvent> {
@@ -367,6 +402,7 @@ impl Machine {
         };
         let sending = !self.crossing.outgoing.is_empty();
         let asking = !self.questions.is_empty();
+        let beating = !self.beats.is_empty();
         tokio::select! {
             ready = channels.frame_dump.readable() => ready?,
             ready = channels.clock_dump.readable() => ready?,
@@ -374,8 +410,10 @@ impl Machine {
             ready = channels.gate.passes() => ready?,
             ready = channels.frames.readable() => ready?,
             ready = channels.clock.readable() => ready?,
+            ready = channels.beat.readable() => ready?,
             ready = channels.frames.writable(), if sending => ready?,
             ready = channels.clock.writable(), if asking => ready?,
+            ready = channels.beat.writable(), if beating => ready?,
             ready = process.changes() => ready?,
             received = next_event => match received {
                 Some(received) => *event = Some(received),
@@ -397,7 +435,7 @@ impl Machine {
         *since = now;
         if *silence > GATE_PATIENCE {
             // A frame that we did not take for the guest's?
-            self.channels.gate.open()?;
+            self.channels.gate.give_up()?;
         }
         if *silence > PATIENCE && self.process.status().is_none() {
             let stderr = self.process.stderr();
@@ -458,6 +496,10 @@ impl Guest for Machine {
         loop {
             let left = self.pump()?;
             self.channels.gate.close()?;
+            if let Some(at) = self.channels.gate.holds() {
+                // QEMU waits for us, so what it has written is from before this moment.
+                self.arrivals.stamp(at);
+            }
             let due = wake.is_some_and(|wake| wake <= self.clock.now());
             let host = Instant::now();
             if let Some(event) = self.arrivals.pop(host, due) {
@@ -496,7 +538,7 @@ impl Guest for Machine {
             if let Some(collected) = self.arrivals.collected_at() {
                 until = until.min(collected);
             }
-            self.channels.gate.let_pass()?;
+            self.let_go_on()?;
             self.wait(until).await?;
             self.lose_patience()?;
             if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {

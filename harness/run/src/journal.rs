@@ -145,8 +145,8 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Io`], also for what was written before.
-    pub(crate) fn finish(self) -> Result<(), JournalError> {
-        self.syncer.finish().map_err(io_error("write to", &self.path))
+    pub(crate) fn finish(mut self) -> Result<(), JournalError> {
+        self.syncer.end().map_err(io_error("write to", &self.path))
     }
 }
 
@@ -192,8 +192,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Header, Vec<Line>, usize), Journa
 /// Brings the file to the disk while the cells go on: what was written during one `fdatasync` shares the next.
 #[derive(Debug)]
 struct Syncer {
-    wishes: Sender<()>,
-    thread: JoinHandle<io::Result<()>>,
+    /// `None` once it has been told to end.
+    wishes: Option<Sender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Syncer {
@@ -202,18 +203,25 @@ impl Syncer {
         let (wishes, wished) = channel();
         let thread =
             std::thread::Builder::new().name("journal".into()).spawn(move || sync(&file, &wished))?;
-        Ok(Self { wishes, thread })
+        Ok(Self { wishes: Some(wishes), thread: Some(thread) })
     }
 
     fn soon(&self) {
-        // If the thread has ended, `finish` says why.
-        let _ = self.wishes.send(());
+        // If the thread has ended, `end` says why.
+        let _ = self.wishes.as_ref().map(|wishes| wishes.send(()));
     }
 
-    fn finish(self) -> io::Result<()> {
-        let Self { wishes, thread } = self;
-        drop(wishes);
-        thread.join().expect("invariant: the thread does not panic")
+    fn end(&mut self) -> io::Result<()> {
+        self.wishes = None;
+        let end = |thread: JoinHandle<_>| thread.join().expect("invariant: the thread does not panic");
+        self.thread.take().map_or(Ok(()), end)
+    }
+}
+
+impl Drop for Syncer {
+    /// The thread shares the lock.
+    fn drop(&mut self) {
+        let _ = self.end();
     }
 }
 

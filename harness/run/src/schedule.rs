@@ -266,7 +266,8 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let cell = &self.plan.cells[task.cell];
         let begun = Instant::now();
         let condemned = self.condemned.borrow()[cell.firmware].clone();
-        let mut run = if let Some(why) = condemned {
+        // A control that failed is repeated like any other cell.
+        let mut run = if let Some(why) = condemned.filter(|_| !cell.is_control()) {
             Run { result: self.error(cell, format!("control failed: {why}"), 0), transcript: None }
         } else {
             self.report(Progress::Started(cell));

@@ -222,6 +222,10 @@ pub struct Setup {
     pub host_limit: Option<Duration>,
     /// The run is interrupted when this many cells have finished.
     pub interrupted_after: Option<usize>,
+    pub repeat: u32,
+    pub fail_fast: bool,
+    pub costs: run::Costs,
+    pub journal: Option<run::Journal>,
 }
 
 pub fn run(plan: Plan, guests: Fakes) -> Done {
@@ -229,7 +233,10 @@ pub fn run(plan: Plan, guests: Fakes) -> Done {
 }
 
 pub fn run_with(plan: Plan, guests: Fakes, setup: Setup) -> Done {
-    let directory = tempfile::tempdir().unwrap();
+    run_in(tempfile::tempdir().unwrap(), plan, guests, setup)
+}
+
+pub fn run_in(directory: TempDir, plan: Plan, guests: Fakes, setup: Setup) -> Done {
     let options = Options {
         jobs: setup.jobs.max(1),
         clock: ClockMode::Virtual,
@@ -237,6 +244,10 @@ pub fn run_with(plan: Plan, guests: Fakes, setup: Setup) -> Done {
         host_limit: setup.host_limit.unwrap_or(Duration::from_secs(60)),
         waivers: setup.waivers,
         qemu: None,
+        repeat: setup.repeat.max(1),
+        fail_fast: setup.fail_fast,
+        costs: setup.costs,
+        journal: setup.journal,
         ..Options::new(directory.path().to_owned())
     };
     let said = Rc::new(RefCell::new(Vec::new()));

@@ -7,6 +7,9 @@ mod bench;
 mod captures;
 mod causes;
 mod matrix;
+mod order;
+mod repeat;
+mod resume;
 mod schedule;
 mod verdicts;
 

@@ -1,8 +1,6 @@
 //! QEMU's arguments: a pure function of the configuration and the channels' numbers.
 
-use crate::clock::BEAT;
 use crate::config::MachineConfig;
-use crate::gate::KEPT;
 use crate::memory::Memory;
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
@@ -16,12 +14,8 @@ pub(crate) struct ChannelNumbers {
     pub frames: RawFd,
     /// Pipe: every frame that crossed, stamped by the guest's clock.
     pub frame_dump: RawFd,
-    /// Pipe: holds the guest's clock while a frame of the guest's is being answered.
-    pub gate: RawFd,
     /// Stream socket: questions for the guest's clock.
     pub clock: RawFd,
-    /// Stream socket: beats for it.
-    pub beat: RawFd,
     /// Pipe: its answers.
     pub clock_dump: RawFd,
     /// Pipe: serial console, output only.
@@ -33,8 +27,11 @@ pub(crate) struct ChannelNumbers {
 impl ChannelNumbers {
     /// The numbers shown to people: the first free ones, so that equal machines have equal command lines.
     pub const SHOWN: Self =
-        Self { frames: 3, frame_dump: 4, gate: 5, clock: 6, beat: 7, clock_dump: 8, console: 9, monitor: 10 };
+        Self { frames: 3, frame_dump: 4, clock: 5, clock_dump: 6, console: 7, monitor: 8 };
 }
+
+/// Farthest that the virtual clock leaps while the guest sleeps.
+const KEEP_ALIVE_MICROS: u32 = 100_000;
 
 /// All arguments, without the program.
 pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &ChannelNumbers) -> Vec<OsString> {
@@ -87,15 +84,6 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // First in the boot order: nothing else may be tried before.
     let mac = config.mac.map(|byte| format!("{byte:02x}")).join(":");
     add("-device", format!("virtio-net-pci,id=nic,netdev=net,mac={mac},romfile=,bootindex=0").into());
-    let gate = |netdev: &str| {
-        let pipe = channels.gate;
-        format!("filter-dump,id={netdev}-gate,netdev={netdev},queue=rx,maxlen={KEPT},file=/dev/fd/{pipe}")
-    };
-    if config.clock == ClockMode::Virtual {
-        // Holds the guest's clock while we think about a frame of the guest's: see `gate.rs`. Frames from the NIC pass
-        // the last filter first, so this one comes before the record: what it holds up is known already.
-        add("-object", gate("net").into());
-    }
     // The record of what crossed, in both directions and in guest time, written before a frame is passed on.
     add("-object", format!("filter-dump,id=dump,netdev=net,file=/dev/fd/{}", channels.frame_dump).into());
 
@@ -103,25 +91,19 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // is stamped there like any other. The hub is there because filters see nothing on a backend without a peer.
     add("-netdev", format!("stream,id=clock,addr.type=fd,addr.str={}", channels.clock).into());
     add("-netdev", "hubport,id=clock-hub,hubid=1,netdev=clock".into());
-    // A second socket on that hub: what comes in there leaves through `clock`, and passes its filters from the last to
-    // the first.
-    add("-netdev", format!("stream,id=beat,addr.type=fd,addr.str={}", channels.beat).into());
-    add("-netdev", "hubport,id=beat-hub,hubid=1,netdev=beat".into());
-    if config.clock == ClockMode::Virtual {
-        // The guest waits for us after each beat too.
-        add("-object", gate("clock").into());
-    }
     add(
         "-object",
         format!("filter-dump,id=clock-dump,netdev=clock,file=/dev/fd/{}", channels.clock_dump).into(),
     );
-    // What is sent into `beat` is kept until the next of these moments in guest time. The timer also bounds how far the
-    // virtual clock of a guest that sleeps leaps: to the next timer of the machine, which can be a day away.
-    let interval = BEAT.as_micros();
-    add("-object", format!("filter-buffer,id=beats,netdev=clock,queue=rx,interval={interval}").into());
-    // A frame that nobody takes would stop the reading of the next one: this takes questions, once stamped.
+    // A frame that nobody takes would stop the reading of the next one: this takes it.
     add("-chardev", "null,id=nowhere".into());
-    add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=tx,outdev=nowhere".into());
+    add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=all,outdev=nowhere".into());
+    // A timer that always runs: the virtual clock of a guest that sleeps leaps to the next timer of the machine, which
+    // can be a day away or not exist at all. On the unused direction, so it never holds a frame.
+    add(
+        "-object",
+        format!("filter-buffer,id=clock-alive,netdev=clock,queue=rx,interval={KEEP_ALIVE_MICROS}").into(),
+    );
 
     // The console is a pipe: it holds 64 KiB of what the guest writes byte by byte, a socket a few hundred bytes, and
     // QEMU drops what does not fit.

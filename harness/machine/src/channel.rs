@@ -38,12 +38,7 @@ impl Channel {
     /// A pipe from QEMU, and QEMU's end, which is closed on exec like ours.
     pub fn pipe() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        Ok((Self::from_pipe(ours)?, theirs))
-    }
-
-    /// A pipe end that somebody else has made; it must not block.
-    pub fn from_pipe(ours: OwnedFd) -> io::Result<Self> {
-        Ok(Self { end: End::Pipe(Receiver::from_owned_fd(ours)?), open: true })
+        Ok((Self { end: End::Pipe(Receiver::from_owned_fd(ours)?), open: true }, theirs))
     }
 
     /// A socket to and from QEMU, and QEMU's end, which is closed on exec like ours.

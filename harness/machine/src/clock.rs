@@ -15,42 +15,14 @@ const USUAL_RATE: f64 = 100.0;
 /// Host time over which the rate is measured.
 const WINDOW: Duration = Duration::from_millis(5);
 
-/// What is sent into the clock's network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// Is stamped at once: what the clock shows now.
-    Question,
-    /// Is kept for up to [`BEAT`], stamped then, and held in the gate like a frame of the guest's.
-    Beat,
+/// A question to the clock: any frame does. Local addresses, and the ethertype for experiments (IEEE 802, 0x88b5).
+pub(crate) fn question() -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes[3] = 60;
+    bytes[4..16].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1]);
+    bytes[16..18].copy_from_slice(&[0x88, 0xb5]);
+    bytes
 }
-
-impl Signal {
-    /// On the socket, after its length. Any frame does: local addresses, and the ethertype for experiments (IEEE 802,
-    /// 0x88b5).
-    pub fn bytes(self) -> [u8; 64] {
-        let mut bytes = [0; 64];
-        bytes[3] = 60;
-        bytes[4..16].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, self.sender()]);
-        bytes[16..18].copy_from_slice(&[0x88, 0xb5]);
-        bytes
-    }
-
-    /// Which of them it is, from the dump.
-    pub fn of(frame: &[u8]) -> Self {
-        if frame.get(11) == Some(&Self::Beat.sender()) { Self::Beat } else { Self::Question }
-    }
-
-    fn sender(self) -> u8 {
-        match self {
-            Self::Question => 1,
-            Self::Beat => 2,
-        }
-    }
-}
-
-/// Guest time between two beats: how far the guest's clock can run ahead of us, and how far it leaps while the guest
-/// sleeps.
-pub(crate) const BEAT: Duration = Duration::from_millis(100);
 
 /// What is known about the guest's clock.
 pub(crate) struct Clock {

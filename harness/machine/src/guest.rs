@@ -4,7 +4,7 @@ use crate::alarm::Alarm;
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::arrivals::Arrivals;
 use crate::channel::Left;
-use crate::clock::{Clock, Signal};
+use crate::clock::{Clock, question};
 use crate::config::MachineConfig;
 use crate::crossing::{Crossing, is_announcement};
 use crate::dump::DumpReader;
@@ -26,9 +26,6 @@ const START: Duration = Duration::from_secs(30);
 /// Longest wait for an answer of the guest's clock while QEMU runs, on the host.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Longest wait for an answer of the guest's clock with the gate closed.
-const GATE_PATIENCE: Duration = Duration::from_millis(500);
-
 /// Longest wait for anything before the clock is asked whether QEMU still lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -49,11 +46,6 @@ pub struct Machine {
     arrivals: Arrivals,
     /// Bytes of questions that the clock's socket has not taken yet.
     questions: Vec<u8>,
-    /// The same of beats.
-    beats: Vec<u8>,
-    /// A beat is on its way.
-    beating: bool,
-    mode: ClockMode,
     qmp: Option<Qmp>,
     /// `None` once the monitor has closed.
     events: Option<mpsc::Receiver<QmpEvent>>,
@@ -90,7 +82,7 @@ impl Standby {
     /// guest goes on.
     pub async fn resume(self) -> Result<Machine, MachineError> {
         let Self { mut machine, snapshot } = self;
-        restore(&mut machine, &snapshot).await?;
+        restore(&machine, &snapshot.state).await?;
         let shown = machine.now().await?;
         if shown != snapshot.moment.at {
             return Err(MachineError::ResumedClock { shown, expected: snapshot.moment.at });
@@ -169,9 +161,6 @@ impl Machine {
             crossing: Crossing::default(),
             arrivals: Arrivals::default(),
             questions: Vec::new(),
-            beats: Vec::new(),
-            beating: false,
-            mode: config.clock,
             qmp: None,
             events: None,
             event: None,
@@ -217,7 +206,7 @@ impl Machine {
         Ok(())
     }
 
-    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 10, whatever they really are, so that
+    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 8, whatever they really are, so that
     /// equal machines have equal command lines.
     pub fn command_line(&self) -> Vec<String> {
         self.command_line.clone()
@@ -239,11 +228,7 @@ impl Machine {
     }
 
     /// QEMU's monitor. Its events come through [`Guest::next`].
-    ///
-    /// On the virtual clock it answers only until the next event has been taken: then QEMU may have to wait for us.
-    pub fn qmp(&mut self) -> &Qmp {
-        // An error shows again when the next event is asked for.
-        let _ = self.channels.gate.open();
+    pub fn qmp(&self) -> &Qmp {
         self.qmp.as_ref().expect("invariant: connected before `start` returns")
     }
 
@@ -252,7 +237,6 @@ impl Machine {
         let question = self.ask()?;
         while self.clock.answered() < question && self.process.status().is_none() {
             if self.pump()? == Left::Nothing && self.clock.answered() < question {
-                self.channels.gate.open()?;
                 self.wait(Instant::now() + HEARTBEAT).await?;
                 self.lose_patience()?;
             }
@@ -276,7 +260,7 @@ impl Machine {
         if !self.clock.is_asked() {
             self.silence = (Instant::now(), Duration::ZERO);
         }
-        self.questions.extend(Signal::Question.bytes());
+        self.questions.extend(question());
         self.flush()?;
         Ok(self.clock.ask())
     }
@@ -290,16 +274,11 @@ impl Machine {
                 written => self.crossing.outgoing.drain(..written),
             };
         }
-        for (channel, bytes) in [
-            (&mut self.channels.clock, &mut self.questions),
-            (&mut self.channels.beat, &mut self.beats),
-        ] {
-            while !bytes.is_empty() {
-                match channel.write(bytes)? {
-                    0 => break,
-                    written => bytes.drain(..written),
-                };
-            }
+        while !self.questions.is_empty() {
+            match self.channels.clock.write(&self.questions)? {
+                0 => break,
+                written => self.questions.drain(..written),
+            };
         }
         Ok(())
     }
@@ -334,28 +313,17 @@ impl Machine {
 
         also(self.channels.clock_dump.read(&mut self.clock_dump.buffer)?);
         let mut answers = Vec::new();
-        let host = Instant::now();
-        while let Some(signal) = self.clock_dump.next()? {
-            let at = self.clock.guest_time(signal.unix_micros);
-            match Signal::of(&signal.frame) {
-                Signal::Question => answers.push(at),
-                Signal::Beat => {
-                    self.beating = false;
-                    self.channels.gate.reached(at);
-                    self.clock.learn(host, at);
-                }
-            }
+        while let Some(answer) = self.clock_dump.next()? {
+            answers.push(self.clock.guest_time(answer.unix_micros));
         }
+        let host = Instant::now();
         also(self.channels.frame_dump.read(&mut self.frame_dump.buffer)?);
         while let Some(record) = self.frame_dump.next()? {
             let direction = self.crossing.direction(&record.frame);
-            let at = self.clock.guest_time(record.unix_micros);
-            if direction == Direction::FromGuest {
-                self.channels.gate.reached(at);
-                if is_announcement(&record.frame) {
-                    continue;
-                }
+            if direction == Direction::FromGuest && is_announcement(&record.frame) {
+                continue;
             }
+            let at = self.clock.guest_time(record.unix_micros);
             self.clock.learn(host, at);
             self.arrivals.frame(at, direction, record.frame);
         }
@@ -368,22 +336,8 @@ impl Machine {
         // The same frames as in the dump: read so that QEMU can go on.
         also(self.channels.frames.read(&mut Vec::new())?);
         also(self.channels.clock.read(&mut Vec::new())?);
-        also(self.channels.beat.read(&mut Vec::new())?);
         self.flush()?;
         Ok(left)
-    }
-
-    /// Everything has been dealt with: lets the guest go on until the next beat.
-    fn let_go_on(&mut self) -> Result<(), MachineError> {
-        if self.mode == ClockMode::Virtual && !self.beating {
-            self.beats.extend(Signal::Beat.bytes());
-            self.beating = true;
-            self.flush()?;
-        }
-        if self.channels.gate.holds().is_some() {
-            self.channels.gate.open()?;
-        }
-        Ok(())
     }
 
     fn next_event(&mut self) -> Option<QmpEvent> {
@@ -402,18 +356,14 @@ impl Machine {
         };
         let sending = !self.crossing.outgoing.is_empty();
         let asking = !self.questions.is_empty();
-        let beating = !self.beats.is_empty();
         tokio::select! {
             ready = channels.frame_dump.readable() => ready?,
             ready = channels.clock_dump.readable() => ready?,
             ready = channels.console.readable() => ready?,
-            ready = channels.gate.passes() => ready?,
             ready = channels.frames.readable() => ready?,
             ready = channels.clock.readable() => ready?,
-            ready = channels.beat.readable() => ready?,
             ready = channels.frames.writable(), if sending => ready?,
             ready = channels.clock.writable(), if asking => ready?,
-            ready = channels.beat.writable(), if beating => ready?,
             ready = process.changes() => ready?,
             received = next_event => match received {
                 Some(received) => *event = Some(received),
@@ -433,10 +383,6 @@ impl Machine {
             *silence += (now - *since).min(HEARTBEAT);
         }
         *since = now;
-        if *silence > GATE_PATIENCE {
-            // A frame that we did not take for the guest's?
-            self.channels.gate.give_up()?;
-        }
         if *silence > PATIENCE && self.process.status().is_none() {
             let stderr = self.process.stderr();
             return Err(MachineError::Unresponsive { seconds: PATIENCE.as_secs(), stderr });
@@ -446,7 +392,6 @@ impl Machine {
 
     /// Waits for the end of the process and of all its channels. Cancel-safe.
     async fn ended(&mut self) -> Result<(), MachineError> {
-        self.channels.gate.open()?;
         while self.process.status().is_none() || self.events.is_some() {
             self.pump()?;
             self.wait(Instant::now() + HEARTBEAT).await?;
@@ -495,11 +440,6 @@ impl Guest for Machine {
         }
         loop {
             let left = self.pump()?;
-            self.channels.gate.close()?;
-            if let Some(at) = self.channels.gate.holds() {
-                // QEMU waits for us, so what it has written is from before this moment.
-                self.arrivals.stamp(at);
-            }
             let due = wake.is_some_and(|wake| wake <= self.clock.now());
             let host = Instant::now();
             if let Some(event) = self.arrivals.pop(host, due) {
@@ -538,7 +478,6 @@ impl Guest for Machine {
             if let Some(collected) = self.arrivals.collected_at() {
                 until = until.min(collected);
             }
-            self.let_go_on()?;
             self.wait(until).await?;
             self.lose_patience()?;
             if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {

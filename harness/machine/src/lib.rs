@@ -18,7 +18,6 @@ mod config;
 mod crossing;
 mod dump;
 mod error;
-mod gate;
 mod guest;
 mod memory;
 mod process;

@@ -4,7 +4,6 @@ use crate::arguments::{ChannelNumbers, arguments};
 use crate::channel::{Channel, Left, socket_pair};
 use crate::config::MachineConfig;
 use crate::error::MachineError;
-use crate::gate::Gate;
 use crate::memory::Memory;
 use crate::spawn::tie_to_this_thread;
 use std::io;
@@ -29,10 +28,8 @@ pub(crate) struct Channels {
     pub frames: Channel,
     pub frame_dump: Channel,
     pub clock: Channel,
-    pub beat: Channel,
     pub clock_dump: Channel,
     pub console: Channel,
-    pub gate: Gate,
     pub monitor: Option<UnixStream>,
 }
 
@@ -52,18 +49,15 @@ impl Process {
             let ((frames, frames_q), (frame_dump, frame_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((clock, clock_q), (clock_dump, clock_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((console, console_q), (monitor, monitor_q)) = (Channel::pipe()?, socket_pair()?);
-            let ((gate, gate_q), (beat, beat_q)) = (Gate::new()?, Channel::socket()?);
-            let monitor = Some(monitor);
-            let ours = Channels { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
-            let theirs =
-                [frames_q, frame_dump_q, gate_q, clock_q, beat_q, clock_dump_q, console_q, monitor_q];
+            let ours = Channels { frames, frame_dump, clock, clock_dump, console, monitor: Some(monitor) };
+            let theirs = [frames_q, frame_dump_q, clock_q, clock_dump_q, console_q, monitor_q];
             Ok((ours, theirs, Channel::pipe()?))
         };
         let (ours, theirs, (stderr, stderr_q)) = ends().map_err(MachineError::Channels)?;
 
-        let [frames, frame_dump, gate, clock, beat, clock_dump, console, monitor] =
+        let [frames, frame_dump, clock, clock_dump, console, monitor] =
             theirs.each_ref().map(AsRawFd::as_raw_fd);
-        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
+        let numbers = ChannelNumbers { frames, frame_dump, clock, clock_dump, console, monitor };
         let mut command = Command::new(&config.qemu);
         command
             .args(arguments(config, memory, &numbers))

@@ -14,8 +14,6 @@ use crate::qmp::QmpError;
 use record::{Direction, GuestTime};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wire::{Guest, GuestEvent};
@@ -83,23 +81,15 @@ impl From<QmpError> for SnapshotError {
 
 /// Boots the machine in `config` and writes its memory and state into `directory`.
 pub(crate) async fn take(config: &MachineConfig, directory: &Path) -> Result<Snapshot, SnapshotError> {
-    let snapshot = Snapshot::in_directory(directory, Moment { at: GuestTime::ZERO, prelude: Vec::new() });
-    let state = uri(&snapshot.state)?;
     for _ in 0..TRIES {
-        // A guest's memory is empty at power-on.
-        match fs::remove_file(&snapshot.memory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(SnapshotError::Cache { path: snapshot.memory, source: error });
-            }
-            _ => {}
-        }
+        let snapshot = Snapshot::in_directory(directory, Moment { at: GuestTime::ZERO, prelude: Vec::new() });
         let mut machine = Machine::start_with(config.clone(), Memory::Kept(snapshot.memory.clone())).await?;
         let (moment, first_frame) = run_to_first_frame(&mut machine).await?;
         if moment.at.since(first_frame) > PROMPT_STOP {
             machine.stop().await?;
             continue;
         }
-        save(&mut machine, &state).await?;
+        save(&machine, &snapshot.state).await?;
         machine.stop().await?;
         return Ok(Snapshot { moment, ..snapshot });
     }
@@ -135,15 +125,15 @@ async fn run_to_first_frame(machine: &mut Machine) -> Result<(Moment, GuestTime)
     Ok((Moment { at, prelude }, first_frame))
 }
 
-/// Writes the stopped machine's state, without its memory, to `uri`.
-async fn save(machine: &mut Machine, uri: &str) -> Result<(), SnapshotError> {
-    let qmp = machine.qmp().clone();
+/// Writes the stopped machine's state, without its memory, to `file`.
+async fn save(machine: &Machine, file: &Path) -> Result<(), SnapshotError> {
+    let qmp = machine.qmp();
     let refused = |error| match error {
         QmpError::Refused { description, .. } => SnapshotError::Refused(description),
         other => other.into(),
     };
     qmp.raw("migrate-set-capabilities", leave_memory_alone()).await.map_err(refused)?;
-    qmp.raw("migrate", json!({ "uri": uri })).await.map_err(refused)?;
+    qmp.raw("migrate", json!({ "uri": uri(file) })).await.map_err(refused)?;
     let begun = Instant::now();
     loop {
         let progress = qmp.raw("query-migrate", json!({})).await?;
@@ -159,14 +149,13 @@ async fn save(machine: &mut Machine, uri: &str) -> Result<(), SnapshotError> {
     }
 }
 
-/// Gives the waiting machine the state in `snapshot`. It stays stopped.
-pub(crate) async fn restore(machine: &mut Machine, snapshot: &Snapshot) -> Result<(), MachineError> {
-    let uri = uri(&snapshot.state).map_err(|error| MachineError::Resume { state: error.to_string() })?;
-    let qmp = machine.qmp().clone();
+/// Gives the waiting machine the state in `file`. It stays stopped.
+pub(crate) async fn restore(machine: &Machine, file: &Path) -> Result<(), MachineError> {
+    let qmp = machine.qmp();
     qmp.raw("migrate-set-capabilities", leave_memory_alone()).await?;
     // Else QEMU announces the NIC to the segment by itself.
     qmp.raw("migrate-set-parameters", json!({ "announce-rounds": 0 })).await?;
-    qmp.raw("migrate-incoming", json!({ "uri": uri })).await?;
+    qmp.raw("migrate-incoming", json!({ "uri": uri(file) })).await?;
     let begun = Instant::now();
     loop {
         let status = qmp.raw("query-status", json!({})).await?;
@@ -187,16 +176,8 @@ fn leave_memory_alone() -> serde_json::Value {
     json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] })
 }
 
-/// How QEMU is told to write to `file` or read it (since 8.2).
-fn uri(file: &Path) -> Result<String, SnapshotError> {
-    match file.to_str() {
-        // The rest of such a name would be an option, and the monitor's language has no bytes.
-        Some(name) if !name.contains(",offset=") => Ok(format!("file:{name}")),
-        _ => Err(SnapshotError::Refused(format!(
-            "QEMU cannot be told the name of the cache, {}",
-            file.display()
-        ))),
-    }
+fn uri(file: &Path) -> String {
+    format!("file:{}", file.display())
 }
 
 impl Snapshot {

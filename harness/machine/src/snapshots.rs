@@ -1,14 +1,14 @@
 //! The cache of snapshots, shared by every plugfest of a user.
 //!
 //! ```text
-//! snapshots/<key>/memory         the guest's memory
-//! snapshots/<key>/state          everything else of the machine
-//! snapshots/<key>/moment.json    when it was taken, and all that had come from the guest by then
-//! snapshots/<key>/manifest.json  sizes, times and digests of the above
-//! snapshots/<key>.taking/        one that is being taken, locked by its taker; or left over by a killed one
+//! snapshots/<key>/memory       the guest's memory
+//! snapshots/<key>/state        everything else of the machine
+//! snapshots/<key>/moment.json  written before the folder gets its name: sizes, digest, prelude
+//! snapshots/<key>.lock         held by whoever takes it
+//! snapshots/.taking-XXXX/      one that is being taken, or whose taker was killed
 //! ```
-//! The key is a digest of all that makes a snapshot valid. Reading needs no lock: a folder gets its name once it is
-//! complete. The kernel drops the lock of a taker that dies, so that what it left is told from what is being made.
+//! The key is a digest of all that makes a snapshot valid. Reading needs no lock: a folder has its name only once it is
+//! complete.
 
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::config::MachineConfig;
@@ -16,9 +16,9 @@ use crate::memory::Memory;
 use crate::qemu::{digest, hexadecimal};
 use crate::snapshot::{Moment, Snapshot, SnapshotError, take};
 use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -26,24 +26,23 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Part of every key: change it when what a snapshot holds or means changes.
-const FORMAT: &str = "plugfest-snapshot/2";
+const FORMAT: &str = "plugfest-snapshot/1";
 
 /// Bytes on disk that the cache may take. The least recently used snapshots go first.
 const LIMIT: u64 = 8 << 30;
 
-/// How often to look whether another taker is done, on the host.
-const POLL: Duration = Duration::from_millis(20);
+/// A folder of a snapshot that is being taken is left over if it is older than this.
+const LEFT_OVER: Duration = Duration::from_secs(3600);
 
-/// What `manifest.json` holds.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What `moment.json` holds.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     key: String,
-    /// Not digested, for its size: looking it up must not cost more than a boot saves.
     memory: FileStamp,
     state: FileStamp,
     state_sha256: String,
-    moment_sha256: String,
+    moment: Moment,
 }
 
 /// A file as it was when the snapshot was taken: enough to see that it was cut, replaced or written to.
@@ -66,79 +65,100 @@ impl Snapshots {
         Self { directory: cache.join("snapshots"), limit: LIMIT }
     }
 
-    /// The same cache, which may take that many bytes on disk. The snapshot in use stays, however large.
-    pub fn with_limit(self, bytes: u64) -> Self {
-        Self { limit: bytes, ..self }
-    }
-
     /// The snapshot of the machine in `config`, taken if it is not there; `qemu_sha256` is the program's digest.
     ///
-    /// Whoever takes the same one already is waited for. An entry that is cut, changed or foreign is taken again.
+    /// Another process that takes the same one is waited for. An entry that is stale, cut or foreign is taken again.
     pub async fn get(&self, config: &MachineConfig, qemu_sha256: &str) -> Result<Snapshot, SnapshotError> {
-        let failed = |source| SnapshotError::Cache { path: self.directory.clone(), source };
-        let key = key(config, qemu_sha256).map_err(failed)?;
+        let key = key(config, qemu_sha256).map_err(|source| self.failed(source))?;
         if let Some(snapshot) = self.look_up(&key) {
             return Ok(snapshot);
         }
-        // Absolute: QEMU is told where the files are.
-        fs::create_dir_all(&self.directory).map_err(failed)?;
-        let cache = Self { directory: self.directory.canonicalize().map_err(failed)?, limit: self.limit };
-        let taking = Taking::begin(cache.directory.join(format!("{key}.taking"))).await.map_err(failed)?;
+        fs::create_dir_all(&self.directory).map_err(|source| self.failed(source))?;
+        let _lock = self.lock(&key).await?;
         // While we waited, it may have been taken.
-        if let Some(snapshot) = cache.look_up(&key) {
+        if let Some(snapshot) = self.look_up(&key) {
             return Ok(snapshot);
         }
-        let snapshot = take(config, &taking.directory).await?;
-        let snapshot = cache.publish(&key, taking, snapshot.moment).map_err(failed)?;
-        // What cannot be removed now is tried again next time.
-        let _ = cache.make_room(&key);
-        Ok(snapshot)
+        self.make_room().map_err(|source| self.failed(source))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".taking-")
+            .tempdir_in(&self.directory)
+            .map_err(|source| self.failed(source))?;
+        let snapshot = take(config, scratch.path()).await?;
+        self.publish(&key, scratch.path(), snapshot.moment).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> SnapshotError {
+        SnapshotError::Cache { path: self.directory.clone(), source }
+    }
+
+    fn entry(&self, key: &str) -> PathBuf {
+        self.directory.join(key)
     }
 
     /// The complete and undamaged entry, if there is one.
     fn look_up(&self, key: &str) -> Option<Snapshot> {
-        let entry = self.directory.join(key).canonicalize().ok()?;
-        let path = entry.join("manifest.json");
-        let found: Manifest = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        if manifest(key, &entry).ok()? != found {
-            return None;
-        }
-        let moment: Moment = serde_json::from_slice(&fs::read(entry.join("moment.json")).ok()?).ok()?;
+        let entry = self.entry(key);
+        let path = entry.join("moment.json");
+        let manifest: Manifest = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let snapshot = Snapshot::in_directory(&entry, manifest.moment);
+        let intact = manifest.key == key
+            && stamp(&snapshot.memory).ok()? == manifest.memory
+            && stamp(&snapshot.state).ok()? == manifest.state
+            && digest(&snapshot.state).ok()? == manifest.state_sha256;
         // The manifest's own time tells when the entry was last used.
-        let used = File::options().append(true).open(&path);
-        let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
-        Some(Snapshot::in_directory(&entry, moment))
+        let _ =
+            File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        intact.then_some(snapshot)
     }
 
-    /// Gives the finished files of `taking` their name.
-    fn publish(&self, key: &str, taking: Taking, moment: Moment) -> io::Result<Snapshot> {
-        let made = Snapshot::in_directory(&taking.directory, moment);
-        fs::write(taking.directory.join("moment.json"), serde_json::to_vec(&made.moment)?)?;
-        // Before the name, so that a power failure leaves no complete entry with holes.
-        File::open(&made.memory)?.sync_all()?;
-        File::open(&made.state)?.sync_all()?;
-        let manifest = manifest(key, &taking.directory)?;
-        fs::write(taking.directory.join("manifest.json"), serde_json::to_vec(&manifest)?)?;
-        let entry = self.directory.join(key);
+    /// Gives the finished files in `scratch` their name.
+    fn publish(&self, key: &str, scratch: &Path, moment: Moment) -> io::Result<Snapshot> {
+        let made = Snapshot::in_directory(scratch, moment);
+        let manifest = Manifest {
+            key: key.to_owned(),
+            memory: stamp(&made.memory)?,
+            state: stamp(&made.state)?,
+            state_sha256: digest(&made.state)?,
+            moment: made.moment,
+        };
+        fs::write(scratch.join("moment.json"), serde_json::to_vec(&manifest)?)?;
+        let entry = self.entry(key);
         // Whatever has the name is damaged, or it would have been used.
-        remove(&entry)?;
-        fs::rename(&taking.directory, &entry)?;
-        Ok(Snapshot::in_directory(&entry, made.moment))
+        match fs::remove_dir_all(&entry) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::rename(scratch, &entry)?,
+        }
+        Ok(Snapshot::in_directory(&entry, manifest.moment))
     }
 
-    /// Removes what killed takers have left, and the least recently used entries but `kept` while the cache is over its
-    /// limit. A guest that runs from one of them keeps its memory.
-    fn make_room(&self, kept: &str) -> io::Result<()> {
+    /// Waits for the lock without holding up the other cells of this process.
+    async fn lock(&self, key: &str) -> Result<File, SnapshotError> {
+        let path = self.directory.join(format!("{key}.lock"));
+        let failed = |source| SnapshotError::Cache { path: path.clone(), source };
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
+    }
+
+    /// Removes what was left over, and the least recently used entries while the cache is over its limit. A guest that
+    /// is running from one keeps its files open.
+    fn make_room(&self) -> io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "taking") {
-                if let Some(left_over) = Taking::try_begin(&path)? {
-                    drop(left_over);
-                }
-            } else if path.is_dir() {
-                let used = fs::metadata(path.join("manifest.json")).and_then(|manifest| manifest.modified());
-                entries.push((used.unwrap_or(SystemTime::UNIX_EPOCH), on_disk(&path)?, path));
+            let is_scratch =
+                path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(".taking-"));
+            let used = fs::metadata(path.join("moment.json")).or_else(|_| fs::metadata(&path))?.modified()?;
+            if is_scratch && used.elapsed().is_ok_and(|age| age > LEFT_OVER) {
+                fs::remove_dir_all(&path)?;
+            } else if path.is_dir() && !is_scratch {
+                entries.push((used, on_disk(&path)?, path));
             }
         }
         entries.sort();
@@ -147,86 +167,11 @@ impl Snapshots {
             if total <= self.limit {
                 break;
             }
-            if path.file_name().is_some_and(|name| name != kept) {
-                remove(&path)?;
-                total -= bytes;
-            }
+            fs::remove_dir_all(path)?;
+            total -= bytes;
         }
         Ok(())
     }
-}
-
-/// The folder in which a snapshot is being made. Dropped, it is removed, unless it has got another name.
-struct Taking {
-    directory: PathBuf,
-    /// The folder itself, locked: nobody else is in it.
-    lock: File,
-}
-
-impl Taking {
-    /// Waits until nobody else makes this one. The folder is empty.
-    async fn begin(directory: PathBuf) -> io::Result<Self> {
-        loop {
-            match fs::create_dir(&directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            match Self::try_begin(&directory)? {
-                Some(taking) => {
-                    // What a killed taker has left.
-                    for file in fs::read_dir(&directory)? {
-                        remove(&file?.path())?;
-                    }
-                    return Ok(taking);
-                }
-                // Not to hold up the other cells of this process.
-                None => tokio::time::sleep(POLL).await,
-            }
-        }
-    }
-
-    /// The folder, unless somebody is in it or it is no longer there.
-    fn try_begin(directory: &Path) -> io::Result<Option<Self>> {
-        let lock = match File::open(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            lock => lock?,
-        };
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Ok(None),
-            locked => locked?,
-        }
-        if has_name(&lock, directory)? {
-            return Ok(Some(Self { directory: directory.into(), lock }));
-        }
-        // Whoever had it before has given it its final name, or removed it.
-        Ok(None)
-    }
-}
-
-impl Drop for Taking {
-    fn drop(&mut self) {
-        // What cannot be removed is left over, and found by the next.
-        if has_name(&self.lock, &self.directory).unwrap_or(false) {
-            let _ = remove(&self.directory);
-        }
-    }
-}
-
-fn has_name(file: &File, name: &Path) -> io::Result<bool> {
-    let of_file = file.metadata()?;
-    Ok(fs::metadata(name).is_ok_and(|named| (named.dev(), named.ino()) == (of_file.dev(), of_file.ino())))
-}
-
-/// What the manifest of the entry in `directory` has to say.
-fn manifest(key: &str, directory: &Path) -> io::Result<Manifest> {
-    let state = directory.join("state");
-    Ok(Manifest {
-        key: key.to_owned(),
-        memory: stamp(&directory.join("memory"))?,
-        state: stamp(&state)?,
-        state_sha256: digest(&state)?,
-        moment_sha256: digest(&directory.join("moment.json"))?,
-    })
 }
 
 /// A digest of everything that decides what the machine is at its first frame: QEMU, every argument, and the content of
@@ -263,13 +208,4 @@ fn stamp(path: &Path) -> io::Result<FileStamp> {
 /// Bytes that the files of a folder take on disk; memory is sparse.
 fn on_disk(folder: &Path) -> io::Result<u64> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.blocks() * 512)).sum()
-}
-
-/// Removes a file or folder that need not be there.
-fn remove(path: &Path) -> io::Result<()> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

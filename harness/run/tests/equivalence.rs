@@ -2,10 +2,10 @@
 //! real one.
 //!
 //! One test a cell, called `BUILD::POINT`: it runs the cell in all four modes and demands the same outcome, stage and
-//! cause. `PLUGFEST_EQUIVALENCE` chooses the cells: nothing for a quick, varied set on two builds; `full` for every
-//! scenario on every build (hours: a give-up takes 65 s on the real clock); or selections as for `plugfest run`,
-//! separated by spaces: `PLUGFEST_EQUIVALENCE='url http/redirect@ovmf-x64-sid'`. At the end, a table shows the cells
-//! whose modes differ.
+//! cause. `PLUGFEST_EQUIVALENCE` chooses the cells: `full` for every scenario on every build (hours: a give-up takes
+//! 65 s on the real clock); or selections as for `plugfest run`, separated by spaces:
+//! `PLUGFEST_EQUIVALENCE='url http/redirect@ovmf-x64-sid'`. Without it, `-- --ignored` runs a quick, varied set on two
+//! builds, in minutes. At the end, a table shows the cells whose modes differ.
 //!
 //! Builds come from the user's cache; `plugfest run` or `cargo xtask test` fills it. Where it is empty, one ignored test
 //! says so; with `PLUGFEST_REQUIRE_FIRMWARE` set, it fails.
@@ -180,7 +180,6 @@ fn cells(ledger: &Arc<Mutex<Ledger>>) -> Vec<Trial> {
         let ledger = Arc::clone(ledger);
         let name = format!("{}::{}", build.id, point.id);
         Trial::test(name, move || check(&scenario, &point, &build, &ledger).map_err(Failed::from))
-            // Minutes on the real clock: asked for by the variable or by `-- --ignored`.
             .with_ignored_flag(wish.is_empty())
     };
     selected.iter().map(trial).collect()

@@ -137,3 +137,41 @@ fn one_line(result: &CellResult) -> String {
     let verdict = format!("{flaky}{}", result.verdict);
     escape(&format!("{verdict:<11} {}  {said} ({seconds:.1} s)", result.id)).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(verdict: Verdict) -> CellResult {
+        let cells = report::sample::results().cells;
+        cells.into_iter().find(|cell| cell.verdict == verdict).expect("the sample has every verdict")
+    }
+
+    #[test]
+    fn troubles_are_counted_and_only_they_are_noteworthy() {
+        let mut troubles = Troubles::default();
+        assert!(!troubles.count(&cell(Verdict::Pass)));
+        assert!(!troubles.count(&cell(Verdict::Xfail)));
+        assert_eq!(troubles.to_string(), "0 failed");
+        assert!(troubles.count(&cell(Verdict::Fail)) && troubles.count(&cell(Verdict::Xpass)));
+        assert_eq!(troubles.to_string(), "2 failed");
+        assert!(troubles.count(&cell(Verdict::Error)));
+        assert!(troubles.count(&CellResult { flaky: true, ..cell(Verdict::Pass) }));
+        assert_eq!(troubles.to_string(), "2 failed, 1 errors, 1 flaky");
+    }
+
+    #[test]
+    fn a_line_says_what_happened_and_a_flaky_one_how() {
+        let fail = CellResult { wall_seconds: 4.06, ..cell(Verdict::Fail) };
+        let line = one_line(&fail);
+        assert!(line.starts_with(&format!("fail        {}  ", fail.id)), "{line}");
+        assert!(
+            line.contains(fail.cause.as_deref().unwrap_or("nothing")) && line.ends_with("(4.1 s)"),
+            "{line}"
+        );
+        let detail = "Boots. Flaky: 1 of 2 repeats did not do the same.".to_owned();
+        let flaky = CellResult { flaky: true, detail: detail.clone(), ..cell(Verdict::Pass) };
+        let line = one_line(&flaky);
+        assert!(line.starts_with("flaky pass  ") && line.contains(&detail), "{line}");
+    }
+}

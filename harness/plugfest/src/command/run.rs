@@ -50,6 +50,9 @@ pub fn run(args: RunArgs, given: &Given) -> Result<Exit, Failure> {
 
 fn begin(args: &RunArgs) -> Result<Exit, Failure> {
     let prepared = prepare(args, |_| true)?;
+    if prepared.plan.firmware.is_empty() {
+        return Err(Failure::infrastructure("failed to get any of the firmware that is selected"));
+    }
     let choices = choices::of(args)?;
     let (run_id, directory) = make_run_directory(&args.out)?;
     let header = prepared.header(run_id, choices);
@@ -104,9 +107,6 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let missing = |index: &usize| needed(*index) && obtained[*index].is_none();
     let missing = (0..names.len()).filter(missing).map(|index| names[index].clone()).collect();
     let (selected, firmware) = available(selected, obtained);
-    if firmware.is_empty() {
-        return Err(Failure::infrastructure("failed to get any of the firmware that is selected"));
-    }
     let plan = run::plan(&selected, firmware, &run::control());
     Ok(Prepared { plan, missing, qemu, waivers, clock, accel })
 }
@@ -279,5 +279,39 @@ fn conclude(results: &Results, incomplete: bool) -> Exit {
         Exit::Infrastructure
     } else {
         Exit::AsExpected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::Verdict;
+
+    /// The exit code of a run whose first cells have these verdicts, and the others `pass`.
+    fn exit(verdicts: &[Verdict], change: impl FnOnce(&mut Results)) -> Exit {
+        let mut results = report::sample::results();
+        for (at, cell) in results.cells.iter_mut().enumerate() {
+            cell.verdict = verdicts.get(at).copied().unwrap_or(Verdict::Pass);
+        }
+        change(&mut results);
+        conclude(&results, false)
+    }
+
+    #[test]
+    fn the_exit_code_says_the_worst() {
+        use Verdict::{Error, Fail, Unsupported, Xfail, Xpass};
+        let flaky = |results: &mut Results| results.cells[5].flaky = true;
+        assert_eq!(exit(&[Xfail, Unsupported], |_| {}), Exit::AsExpected);
+        assert_eq!(exit(&[Fail], |_| {}), Exit::Deviations);
+        assert_eq!(exit(&[Xpass], |_| {}), Exit::Deviations);
+        assert_eq!(exit(&[Fail, Error], |_| {}), Exit::Infrastructure);
+        assert_eq!(exit(&[], flaky), Exit::Infrastructure, "a flaky verdict is a bug of ours");
+        assert_eq!(exit(&[Fail], flaky), Exit::Infrastructure);
+        let stopped = |results: &mut Results| results.run.stopped = Some("--fail-fast".into());
+        assert_eq!(exit(&[Fail], stopped), Exit::Deviations, "as the results demand");
+        assert_eq!(exit(&[Fail, Error], |results| results.run.interrupted = true), Exit::Interrupted);
+        let mut all_pass = report::sample::results();
+        all_pass.cells.iter_mut().for_each(|cell| cell.verdict = Verdict::Pass);
+        assert_eq!(conclude(&all_pass, true), Exit::Infrastructure, "columns are missing");
     }
 }

@@ -7,5 +7,6 @@ mod firmware;
 mod input;
 mod malformed;
 mod readme;
+mod resume;
 mod runs;
 mod texts;

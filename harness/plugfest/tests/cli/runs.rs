@@ -73,7 +73,7 @@ fn real_firmware_exits_0_and_a_flipped_expectation_exits_1() {
 }
 
 /// A build of the catalog in the user's cache.
-fn cached_build() -> Option<String> {
+pub fn cached_build() -> Option<String> {
     let store = Store::of_user().unwrap();
     let catalog = Catalog::builtin();
     let ready = catalog.builds().iter().find(|build| matches!(store.cached(build), Cached::Ready(_)));
@@ -135,7 +135,7 @@ fn in_the_middle(bench: &Bench) -> InTheMiddle {
 }
 
 /// Processes below `parent` that are QEMU.
-fn guests_of(parent: u32) -> BTreeMap<u32, u64> {
+pub fn guests_of(parent: u32) -> BTreeMap<u32, u64> {
     let processes = || {
         std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
     };
@@ -160,7 +160,7 @@ fn status(process: u32) -> Option<(String, u32, u64)> {
 }
 
 /// Those of `guests` that still live after at most `patience`.
-fn survivors(guests: &BTreeMap<u32, u64>, patience: Duration) -> Vec<u32> {
+pub fn survivors(guests: &BTreeMap<u32, u64>, patience: Duration) -> Vec<u32> {
     let deadline = Instant::now() + patience;
     loop {
         let alive = |(process, started): (&u32, &u64)| {
@@ -174,7 +174,7 @@ fn survivors(guests: &BTreeMap<u32, u64>, patience: Duration) -> Vec<u32> {
     }
 }
 
-fn signal(process: u32, name: &str) {
+pub fn signal(process: u32, name: &str) {
     let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap();
     assert!(sent.success());
 }

@@ -79,10 +79,11 @@ const BOOTS: Truth = Truth {
     cause: None,
     more: loaded_from_the_offered_url,
 };
+/// The type stands in the header of the answer to GET; EDK2 does not wait for the body.
 const NO_HANDLER: Truth = Truth {
     point: "",
     outcome: &[Outcome::Refuses],
-    stage: Stage::Image,
+    stage: Stage::Get,
     cause: Some("http.media-type-unknown"),
     more: nothing,
 };

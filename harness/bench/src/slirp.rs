@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// Host time after which a boot has failed.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(1800);
 /// The host's loopback interface, as the guest sees it.
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 

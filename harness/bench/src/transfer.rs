@@ -17,7 +17,7 @@ use wire::{Event, Guest, GuestEvent, Node, Outbox};
 /// Guest time after which a boot has failed.
 const GUEST_LIMIT: Duration = Duration::from_secs(3600);
 /// Host time after which a boot has failed.
-const HOST_LIMIT: Duration = Duration::from_secs(300);
+const HOST_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Why there is no figure.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What a timeline says, condensed to what a finding needs.
 
-use record::{Dhcp4Message, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
+use record::{Dhcp4Message, Entry, Event, GuestTime, HeaderField, Ipv4Endpoint, Stage, TcpEnd};
 
 /// One request and what became of it.
 #[derive(Debug)]
@@ -32,6 +32,10 @@ pub(crate) struct Facts<'a> {
     pub declines: usize,
     pub syns: usize,
     pub syns_refused: usize,
+    /// Where the last SYN went.
+    pub connected_to: Option<Ipv4Endpoint>,
+    /// Connections whose SYN nothing took.
+    unanswered: Vec<u32>,
     pub established: usize,
     pub server_closed: Vec<u32>,
     pub malformed: bool,
@@ -82,12 +86,19 @@ impl<'a> Facts<'a> {
                     _ => {}
                 }
             }
-            Event::TcpSyn { accepted, .. } => {
+            Event::TcpSyn { connection, to, accepted, .. } => {
                 self.syns += 1;
+                self.connected_to = Some(*to);
                 if !accepted {
-                    self.syns_refused += 1;
-                    self.last_answer = Some(at);
+                    self.unanswered.push(*connection);
                 }
+            }
+            // RST is the answer to a SYN for a closed port; where there is no such host, there is none.
+            Event::TcpClosed { connection, how: TcpEnd::ServerReset }
+                if self.unanswered.contains(connection) =>
+            {
+                self.syns_refused += 1;
+                self.last_answer = Some(at);
             }
             Event::TcpEstablished { .. } => self.established += 1,
             Event::TcpClosed { connection, how: TcpEnd::ServerFin | TcpEnd::ServerReset } => {

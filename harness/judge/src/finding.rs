@@ -126,10 +126,9 @@ fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
         (HTTP_REQUEST_MALFORMED, None)
     } else if facts.established > 0 {
         (TCP_NO_REQUEST, None)
-    } else if facts.syns_refused > 0 {
-        (TCP_PORT_CLOSED, None)
     } else {
-        (TCP_HANDSHAKE_INCOMPLETE, None)
+        let to = facts.connected_to.map(|to| format!("{}:{}", to.address, to.port));
+        (if facts.syns_refused > 0 { TCP_PORT_CLOSED } else { TCP_HANDSHAKE_INCOMPLETE }, to)
     }
 }
 

@@ -149,7 +149,7 @@ pub enum Event {
         from: Ipv4Endpoint,
         /// Our end.
         to: Ipv4Endpoint,
-        /// Whether something listens there.
+        /// Whether something listens there. If not, RST follows, or nothing at all where there is no such host.
         accepted: bool,
     },
     /// The three-way handshake completed.

@@ -14,7 +14,7 @@ use crate::{
 };
 use connection::Connection;
 use device::Device;
-use record::{Event, Ipv4Endpoint};
+use record::{Event, Ipv4Endpoint, TcpEnd};
 use smoltcp::{
     iface::{Config, Interface, SocketSet},
     socket::tcp,
@@ -156,6 +156,10 @@ impl Stack {
             self.latest = self.latest.saturating_add(1);
             let Segment { from, to, .. } = *syn;
             out.events.push(Event::TcpSyn { connection: self.latest, from, to, accepted });
+            if refused && !accepted {
+                let how = TcpEnd::ServerReset;
+                out.events.push(Event::TcpClosed { connection: self.latest, how });
+            }
         }
     }
 

@@ -375,8 +375,9 @@ fn every_port_but_the_served_one_is_closed() {
     assert_eq!(bench.ask(8080, &get()).end, End::Open);
     let handle = bench.connect(services::address::SERVER4, 80);
     assert_eq!(bench.read(handle, std::time::Duration::from_secs(1)).end, End::Reset);
-    let refused = matches!(bench.events.last(), Some(Event::TcpSyn { connection: 2, accepted: false, .. }));
-    assert!(refused, "{:?}", bench.events.last());
+    let [.., syn, closed] = &bench.events[..] else { panic!("{:?}", bench.events) };
+    assert!(matches!(syn, Event::TcpSyn { connection: 2, accepted: false, .. }), "{syn:?}");
+    assert_eq!(closed, &Event::TcpClosed { connection: 2, how: TcpEnd::ServerReset });
 }
 
 #[test]

@@ -154,6 +154,14 @@ fn table() -> Vec<Row> {
             "tcp.handshake-incomplete",
         ),
         row(
+            "server-elsewhere",
+            "{ dhcp4: { bootfile: 'http://198.51.100.7/boot.efi' } }",
+            conforming(),
+            GivesUp,
+            Stage::Connect,
+            "tcp.handshake-incomplete",
+        ),
+        row(
             "resets-at-once",
             PLAIN,
             Behaviour { resets_after_syn_ack: true, ..conforming() },
@@ -431,6 +439,16 @@ fn what_was_done_about_a_refused_head_is_said() {
         let cell = done.cell("table/x");
         assert_eq!(cell.cause.as_deref(), Some(cause));
         assert!(cell.detail.contains("HEAD was refused: 405"), "{}", cell.detail);
+    }
+}
+
+/// A finding about a connection says where it went.
+#[test]
+fn a_connection_that_was_not_made_is_named() {
+    let done = run_table(&table());
+    for (row, to) in [("port-closed", "192.0.2.1:80"), ("server-elsewhere", "198.51.100.7:80")] {
+        let cell = done.cell(&format!("table/{row}"));
+        assert!(cell.detail.contains(to), "{}", cell.detail);
     }
 }
 

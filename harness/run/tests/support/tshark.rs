@@ -16,10 +16,8 @@ pub enum Sequences {
 
 /// RST is how EDK2 ends every connection, and how we refuse one. EDK2's has an acknowledgment number but no ACK flag, so
 /// the number means nothing (RFC 9293 §3.1).
-const ENDINGS: [&str; 2] = [
-    "Connection reset (RST)",
-    "The acknowledgment number field is nonzero while the ACK flag is not set",
-];
+const ENDINGS: [&str; 2] =
+    ["Connection reset (RST)", "The acknowledgment number field is nonzero while the ACK flag is not set"];
 
 /// What tshark objects to in `capture`, one line each: malformed packets, warnings and errors, wrong checksums.
 /// How a guest ends its connections is no objection: see [`ENDINGS`]. `None`, with the reason on stderr, where there is no tshark;

@@ -93,6 +93,13 @@ const TOOLS: &[Tool] = &[
         packages: ["curl", "curl", "curl", "curl"],
     },
     Tool {
+        name: "openssl",
+        programs: &["openssl"],
+        purpose: Purpose::Test,
+        why: "witnesses that our certificates are good ones, or wrong just where they should be",
+        packages: ["openssl", "openssl", "openssl", "openssl"],
+    },
+    Tool {
         name: "udhcpc",
         programs: &["udhcpc"],
         purpose: Purpose::Test,

@@ -2,7 +2,10 @@
 
 mod algorithm;
 mod certificate;
+mod check;
 mod extension;
+mod layout;
+pub(crate) mod name;
 
 pub use algorithm::{Key, Signature};
 pub use certificate::{Authority, Issuer, Leaf};
@@ -10,6 +13,7 @@ pub use extension::{
     AuthorityKeyUsage, BasicConstraints, ExtendedKeyUsage, KeyIdentifiers, LeafKeyUsage, NameConstraints,
     Serial, UnknownExtension, Version,
 };
+pub(crate) use layout::Part;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,9 +4,10 @@ use firmware::{Cached, Catalog, Store};
 use host::{Purpose, Status};
 use std::time::Instant;
 
-/// Installs or locates QEMU, and the tests' tools with `for_tests`.
+/// Installs or locates QEMU and what the harness is built with, and the tests' tools with `for_tests`. xtask itself is
+/// built with none of it.
 pub fn tools(for_tests: bool) -> Result<(), String> {
-    let mut purposes = vec![Purpose::Run];
+    let mut purposes = vec![Purpose::Run, Purpose::Build];
     if for_tests {
         purposes.push(Purpose::Test);
     }

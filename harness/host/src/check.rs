@@ -5,13 +5,18 @@ use crate::{
     distribution::{Distribution, Manager},
     program::{QEMU_OLDEST, Version, find, first_version_line},
 };
-use std::fs::OpenOptions;
+use std::{
+    fs::OpenOptions,
+    process::{Command, Stdio},
+};
 
 /// What something is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// Running cells.
     Run,
+    /// Building the harness from source.
+    Build,
     /// Fetching the catalog's firmware builds.
     Firmware,
     /// Building the payload and cross-checking our side in the tests.
@@ -65,6 +70,13 @@ struct Tool {
 
 const TOOLS: &[Tool] = &[
     Tool {
+        name: "pkg-config",
+        programs: &["pkg-config"],
+        purpose: Purpose::Build,
+        why: "finds libssl for the build",
+        packages: ["pkg-config", "pkgconf-pkg-config", "pkgconf", "pkgconf-pkg-config"],
+    },
+    Tool {
         name: "clang",
         programs: &["clang"],
         purpose: Purpose::Test,
@@ -91,6 +103,13 @@ const TOOLS: &[Tool] = &[
         purpose: Purpose::Test,
         why: "witnesses that our HTTP server is a good one",
         packages: ["curl", "curl", "curl", "curl"],
+    },
+    Tool {
+        name: "openssl",
+        programs: &["openssl"],
+        purpose: Purpose::Test,
+        why: "witnesses that our certificates are good ones, or wrong just where they should be",
+        packages: ["openssl", "openssl", "openssl", "openssl"],
     },
     Tool {
         name: "udhcpc",
@@ -130,6 +149,7 @@ const TOOLS: &[Tool] = &[
 ];
 
 const QEMU_PACKAGES: [&str; 4] = ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"];
+const LIBSSL_PACKAGES: [&str; 4] = ["libssl-dev", "openssl-devel", "openssl", "libopenssl-devel"];
 
 /// Looks at everything that serves one of `purposes`. Takes some milliseconds, starts QEMU once for its version, never apt.
 pub fn checks(purposes: &[Purpose]) -> Vec<Check> {
@@ -139,6 +159,9 @@ pub fn checks(purposes: &[Purpose]) -> Vec<Check> {
     let mut checks = Vec::new();
     if wanted(Purpose::Run) {
         checks.push(qemu(manager));
+    }
+    if wanted(Purpose::Build) {
+        checks.push(libssl(manager));
     }
     if wanted(Purpose::Speed) {
         checks.push(kvm());
@@ -170,8 +193,11 @@ fn package_for(manager: Manager, [apt, dnf, pacman, zypper]: [&'static str; 4]) 
 /// The package that mends `check` under `manager`.
 pub(crate) fn package(check: &Check, manager: Manager) -> Option<&'static str> {
     let debian = check.debian_package?;
-    let names =
-        TOOLS.iter().map(|tool| tool.packages).chain([QEMU_PACKAGES]).find(|names| names[0] == debian);
+    let names = TOOLS
+        .iter()
+        .map(|tool| tool.packages)
+        .chain([QEMU_PACKAGES, LIBSSL_PACKAGES])
+        .find(|names| names[0] == debian);
     names.map(|names| package_for(manager, names))
 }
 
@@ -222,6 +248,24 @@ fn qemu(manager: Option<Manager>) -> Check {
         found,
         mend,
         debian_package: Some(QEMU_PACKAGES[0]),
+    }
+}
+
+/// The headers and the library that the build links to. Without pkg-config nobody can tell, and its own check says so.
+fn libssl(manager: Option<Manager>) -> Check {
+    let asked = find("pkg-config").and_then(|program| {
+        let output =
+            Command::new(program).args(["--modversion", "libssl"]).stdin(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    });
+    Check {
+        name: "libssl",
+        purpose: Purpose::Build,
+        why: "speaks TLS and signs certificates",
+        status: if asked.is_some() { Status::Found } else { Status::Missing },
+        mend: asked.is_none().then(|| install_line(manager, LIBSSL_PACKAGES)),
+        found: asked,
+        debian_package: Some(LIBSSL_PACKAGES[0]),
     }
 }
 
@@ -318,6 +362,8 @@ mod tests {
         assert_eq!(check.mend.as_deref(), Some("sudo dnf install wireshark-cli"));
         assert_eq!(package(&check, Manager::Zypper), Some("wireshark"));
         assert!(tool.check(None).mend.unwrap().contains("Debian calls it tshark"));
+        let headers = Check { status: Status::Missing, ..libssl(Some(Manager::Dnf)) };
+        assert_eq!(package(&headers, Manager::Dnf), Some("openssl-devel"));
         // The second of two alternatives is enough.
         let tool = Tool { programs: &["no-such-program-7f3a", "sh"], ..tool };
         assert_eq!(tool.check(None).status, Status::Found);
@@ -325,7 +371,8 @@ mod tests {
 
     #[test]
     fn every_check_that_is_not_met_has_a_mend() {
-        for check in checks(&[Purpose::Run, Purpose::Firmware, Purpose::Test, Purpose::Speed]) {
+        for check in checks(&[Purpose::Run, Purpose::Build, Purpose::Firmware, Purpose::Test, Purpose::Speed])
+        {
             assert_eq!(check.status != Status::Found, check.mend.is_some(), "{check:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that happens in a cell, on one clock: the lines of `timeline.jsonl`.
 
 use crate::GuestTime;
+use crate::tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -163,6 +164,82 @@ pub enum Event {
         connection: u32,
         /// How.
         how: TcpEnd,
+    },
+    /// A connection was made to the TLS server: what it is prepared to do.
+    TlsReady {
+        /// Connection number.
+        connection: u32,
+        /// What the scenario made of it.
+        server: ServerSetup,
+    },
+    /// A complete ClientHello arrived, on a TLS port or on a plain one.
+    TlsClientHello {
+        /// Connection number.
+        connection: u32,
+        /// What it offers.
+        hello: ClientHello,
+    },
+    /// A handshake message, or ChangeCipherSpec, was received whole or queued.
+    TlsMessage {
+        /// Connection number.
+        connection: u32,
+        /// Which way it went.
+        direction: Direction,
+        /// Which message.
+        message: TlsMessage,
+    },
+    /// The handshake is complete for our server.
+    TlsEstablished {
+        /// Connection number.
+        connection: u32,
+        /// Negotiated version, for example `TLS 1.2`.
+        version: String,
+        /// Negotiated suite, by its IANA name.
+        suite: String,
+        /// The key exchange's group, for example `secp256r1` or `DH 2048`; `None` where there is none or it is not known.
+        group: Option<String>,
+        /// The protocol that was negotiated (RFC 7301).
+        alpn: Option<String>,
+        /// Whether an earlier session was resumed.
+        resumed: bool,
+        /// Whether the guest presented a certificate.
+        client_certificate: bool,
+    },
+    /// An alert was received or sent (RFC 8446 §6).
+    TlsAlert {
+        /// Connection number.
+        connection: u32,
+        /// Which way it went.
+        direction: Direction,
+        /// Level; TLS 1.3 does not use it.
+        level: AlertLevel,
+        /// Number of the description.
+        code: u8,
+        /// The description's name, for example `unknown_ca`.
+        description: String,
+    },
+    /// Our server held the handshake, or ended it, as the scenario says.
+    TlsWithheld {
+        /// Connection number.
+        connection: u32,
+        /// What was done instead of going on.
+        why: String,
+    },
+    /// Our server asked for another handshake (RFC 5246 §7.4.1.1).
+    TlsRenegotiation {
+        /// Connection number.
+        connection: u32,
+        /// Bytes of application data that it had sent before.
+        after: u64,
+    },
+    /// Our server could not go on with what it received.
+    TlsFailed {
+        /// Connection number.
+        connection: u32,
+        /// What kind of failure.
+        reason: TlsFailure,
+        /// The TLS library's own words.
+        why: String,
     },
     /// A complete HTTP request arrived.
     HttpRequest {

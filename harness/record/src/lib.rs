@@ -6,6 +6,7 @@ mod event;
 mod outcome;
 mod results;
 mod time;
+mod tls;
 
 pub use event::{Dhcp4Message, Direction, Entry, Event, HeaderField, Ipv4Endpoint, LoadedFrom, TcpEnd};
 pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
@@ -14,3 +15,4 @@ pub use results::{
     ImageFile, QemuRecord, Repeats, Results, RunRecord, SCHEMA_ID, Totals,
 };
 pub use time::GuestTime;
+pub use tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage, alert_name};

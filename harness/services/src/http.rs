@@ -35,7 +35,7 @@ pub struct Settings {
     /// a client that stops because of the headers then does so before there is a body, and the wire shows it.
     pub body_delay_seconds: f64,
     /// Location header, for redirects: an absolute URL or a relative reference, whose path serves the image with 200.
-    /// `{server4}`, `{guest4}` and `{port}` are replaced.
+    /// `{server4}`, `{guest4}`, `{port}` and `{tls_port}` are replaced.
     pub location: Option<String>,
     /// More header fields, sent as they are after our own.
     pub headers: Vec<Header>,

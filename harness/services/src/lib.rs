@@ -12,9 +12,10 @@ pub mod http;
 mod network;
 mod tcp;
 mod template;
+pub mod tls;
 mod url;
 
-pub use network::{Network, SettingsError};
+pub use network::{Network, NetworkError, SettingsError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,12 +29,14 @@ pub struct NetworkSettings {
     pub dhcp4: dhcp4::Settings,
     /// HTTP server.
     pub http: http::Settings,
+    /// TLS server in front of the same site.
+    pub tls: tls::Settings,
 }
 
 /// Addresses of the simulated link, from TEST-NET-1 (RFC 5737).
 pub mod address {
     use super::Ipv4Addr;
-    /// Our server: DHCP, router, HTTP. `{server4}` in a scenario.
+    /// Our server: DHCP, router, HTTP, TLS. `{server4}` in a scenario.
     pub const SERVER4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
     /// The address that the guest is offered. `{guest4}` in a scenario.
     pub const GUEST4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);

@@ -4,7 +4,7 @@
 //! port without a socket with ICMP port unreachable (RFC 1122 §3.2.2.1). Frames for others, IPv6 and unknown
 //! EtherTypes are ignored.
 
-use crate::{NetworkSettings, address, dhcp4, frame, http, tcp, template};
+use crate::{NetworkSettings, address, dhcp4, frame, http, tcp, template, tls};
 use etherparse::EtherType;
 use std::{net::Ipv4Addr, sync::Arc};
 use wire::{GuestTime, Node, Outbox};
@@ -25,6 +25,33 @@ impl SettingsError {
     }
 }
 
+/// Why a network cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// This host's OpenSSL cannot do what the scenario asks for: the cell is unsupported, and nothing is said about the
+    /// firmware.
+    #[error(transparent)]
+    Unsupported(#[from] tls::Unsupported),
+    /// There is a TLS server, but no certificate for it.
+    #[error("failed to set up the TLS server: it has no certificate; mint one with Network::certificate")]
+    NoIdentity,
+    /// Something on this host.
+    #[error("{0}")]
+    Host(String),
+}
+
+impl From<tls::NoContext> for NetworkError {
+    fn from(error: tls::NoContext) -> Self {
+        match error {
+            tls::NoContext::Unsupported(unsupported) => Self::Unsupported(unsupported),
+            tls::NoContext::OpenSsl(_) => Self::Host(error.to_string()),
+        }
+    }
+}
+
 /// Every service of one cell, behind one MAC address.
 pub struct Network {
     dhcp4: dhcp4::Server,
@@ -34,9 +61,34 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds the network that serves `image` at the boot file's path.
-    pub fn new(settings: &NetworkSettings, image: Arc<[u8]>) -> Result<Self, SettingsError> {
-        let (bootfile, location) = expanded(settings)?;
+    /// Builds the network that serves `image` at the boot file's URL. It needs no certificate: see
+    /// [`certificate`](Self::certificate).
+    ///
+    /// # Errors
+    /// [`NetworkError`]; `NoIdentity` if a TLS server is part of the network.
+    pub fn new(settings: &NetworkSettings, image: Arc<[u8]>) -> Result<Self, NetworkError> {
+        Self::with_identity(settings, image, None)
+    }
+
+    /// Builds the network that serves `image` at the boot file's URL, with the `identity` that was minted for
+    /// [`certificate`](Self::certificate).
+    ///
+    /// # Errors
+    /// [`NetworkError`]; `Unsupported` if this host's OpenSSL cannot do it.
+    pub fn with_identity(
+        settings: &NetworkSettings,
+        image: Arc<[u8]>,
+        identity: Option<&pki::Identity>,
+    ) -> Result<Self, NetworkError> {
+        let Expanded { bootfile, location, certificate } = Expanded::new(settings)?;
+        let tls = match (certificate, identity) {
+            (None, _) => None,
+            (Some(_), None) => return Err(NetworkError::NoIdentity),
+            (Some(_), Some(identity)) => {
+                let context = Arc::new(tls::Context::new(&settings.tls, identity)?);
+                Some(tcp::Tls { port: settings.tls.port, context })
+            }
+        };
         let site = http::Site::new(settings.http.clone(), bootfile.as_deref(), location, image);
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         Ok(Self {
@@ -45,14 +97,25 @@ impl Network {
                 bootfile,
                 crate::delay::duration(settings.dhcp4.offer_delay_seconds),
             ),
-            tcp: tcp::Stack::new(settings.http.port, guest, Arc::new(site)),
+            tcp: tcp::Stack::new(settings.http.port, tls, guest, Arc::new(site)),
             now: GuestTime::ZERO,
         })
     }
 
     /// Checks that a network can be built from `settings`, without building it.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the settings contradict each other. What this host cannot do is not looked at.
     pub fn check(settings: &NetworkSettings) -> Result<(), SettingsError> {
-        expanded(settings).map(|_| ())
+        Expanded::new(settings).map(|_| ())
+    }
+
+    /// The certificate that the network's TLS server needs, its placeholders replaced; `None` if there is no such server.
+    ///
+    /// # Errors
+    /// [`SettingsError`] as for [`check`](Self::check).
+    pub fn certificate(settings: &NetworkSettings) -> Result<Option<pki::Settings>, SettingsError> {
+        Expanded::new(settings).map(|expanded| expanded.certificate)
     }
 
     /// Time as the services see it: it never goes backwards, whatever the caller says.
@@ -62,16 +125,32 @@ impl Network {
     }
 }
 
-/// The boot file and the location of settings that pass every check.
-fn expanded(settings: &NetworkSettings) -> Result<(Option<String>, Option<String>), SettingsError> {
-    let expand = |text: &Option<String>, path| {
-        text.as_deref().map(|text| template::expand(text, path, settings)).transpose()
-    };
-    let bootfile = expand(&settings.dhcp4.bootfile, "network.dhcp4.bootfile")?;
-    let location = expand(&settings.http.location, "network.http.location")?;
-    settings.dhcp4.check(bootfile.as_deref())?;
-    settings.http.check(location.as_deref())?;
-    Ok((bootfile, location))
+/// Settings that pass every check, as far as they have placeholders, which are replaced.
+struct Expanded {
+    bootfile: Option<String>,
+    location: Option<String>,
+    /// If there is a TLS server.
+    certificate: Option<pki::Settings>,
+}
+
+impl Expanded {
+    fn new(settings: &NetworkSettings) -> Result<Self, SettingsError> {
+        let expand = |text: &Option<String>, path| {
+            text.as_deref().map(|text| template::expand(text, path, settings)).transpose()
+        };
+        let bootfile = expand(&settings.dhcp4.bootfile, "network.dhcp4.bootfile")?;
+        let location = expand(&settings.http.location, "network.http.location")?;
+        settings.dhcp4.check(bootfile.as_deref())?;
+        settings.http.check(location.as_deref())?;
+        let mut certificate = None;
+        if settings.tls.is_in_use([bootfile.as_deref(), location.as_deref()]) {
+            settings.tls.check(settings.http.port)?;
+            certificate = Some(settings.tls.certificate.expanded(|path, text| {
+                template::expand(text, &format!("network.tls.certificate.{path}"), settings)
+            })?);
+        }
+        Ok(Self { bootfile, location, certificate })
+    }
 }
 
 impl Node for Network {

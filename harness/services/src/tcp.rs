@@ -1,17 +1,20 @@
-//! TCP, ICMP echo and ARP of our server (RFC 9293, RFC 792, RFC 826), by smoltcp, and the HTTP sessions on it.
+//! TCP, ICMP echo and ARP of our server (RFC 9293, RFC 792, RFC 826), by smoltcp, and the sessions on it.
 //!
-//! There is no backlog: a socket is made to listen for each SYN to the served port before the stack sees it. Every
-//! other port answers with RST (RFC 9293 §3.10.7.1), and so does the served one beyond [`CONNECTIONS`]. Packets for
+//! There is no backlog: a socket is made to listen for each SYN to a served port before the stack sees it. Every
+//! other port answers with RST (RFC 9293 §3.10.7.1), and so does a served one beyond [`CONNECTIONS`]. Packets for
 //! other hosts vanish, as behind a router whose upstream is down.
 
+mod application;
 mod connection;
 mod device;
 
 use crate::{
     address, frame,
     frame::Segment,
-    http::{Session, Site},
+    http::{self, Site},
+    tls,
 };
+pub(crate) use application::Application;
 use connection::Connection;
 use device::Device;
 use record::{Event, Ipv4Endpoint, TcpEnd};
@@ -45,14 +48,22 @@ pub(crate) struct Stack {
     latest: u32,
     /// From, to and sequence number of SYNs to hosts that are not there.
     astray: VecDeque<(Ipv4Endpoint, Ipv4Endpoint, u32)>,
+    /// Port of the plain HTTP server.
     port: u16,
+    tls: Option<Tls>,
     site: Arc<Site>,
     wake: Option<GuestTime>,
 }
 
+/// The TLS server.
+pub(crate) struct Tls {
+    pub(crate) port: u16,
+    pub(crate) context: Arc<tls::Context>,
+}
+
 impl Stack {
-    /// A stack that serves `site` on `port` to a guest whose address will be `guest`.
-    pub(crate) fn new(port: u16, guest: Ipv4Addr, site: Arc<Site>) -> Self {
+    /// A stack that serves `site` on `port`, and with `tls`, to a guest whose address will be `guest`.
+    pub(crate) fn new(port: u16, tls: Option<Tls>, guest: Ipv4Addr, site: Arc<Site>) -> Self {
         let mut device = Device::default();
         let mut config = Config::new(EthernetAddress(address::SERVER_MAC).into());
         // A fixed seed: initial sequence numbers are the same in every run, and no guest can tell.
@@ -74,6 +85,7 @@ impl Stack {
             latest: 0,
             astray: VecDeque::new(),
             port,
+            tls,
             site,
             wake: None,
         }
@@ -108,10 +120,12 @@ impl Stack {
 
     /// Makes a socket listen for this SYN; whether there is one.
     fn listen(&mut self, syn: &Segment) -> bool {
-        if (syn.to.address, syn.to.port) != (address::SERVER4, self.port) {
+        let number = self.latest.saturating_add(1);
+        if syn.to.address != address::SERVER4 {
             return false;
         }
-        if let Some(at) = self.connections.iter().position(|c| c.guest == syn.from) {
+        let Some(session) = self.session(syn.to.port, number) else { return false };
+        if let Some(at) = self.connections.iter().position(|c| c.guest == syn.from && c.port == syn.to.port) {
             if !self.connections[at].is_over() {
                 return false;
             }
@@ -128,13 +142,24 @@ impl Stack {
         );
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
-        if socket.listen((address::SERVER4, self.port)).is_err() {
+        if socket.listen((address::SERVER4, syn.to.port)).is_err() {
             return false;
         }
         let socket = self.sockets.add(socket);
-        let session = Session::new(Arc::clone(&self.site), self.latest.saturating_add(1));
-        self.connections.push(Connection::new(syn.from, socket, session));
+        self.connections.push(Connection::new(syn.from, syn.to.port, socket, session));
         true
+    }
+
+    /// What speaks on a port, if something listens there.
+    fn session(&self, port: u16, number: u32) -> Option<Box<dyn Application>> {
+        let site = || Arc::clone(&self.site);
+        if port == self.port {
+            return Some(Box::new(http::Session::new(site(), number, false)));
+        }
+        let tls = self.tls.as_ref().filter(|tls| tls.port == port)?;
+        let http = http::Session::new(site(), number, true);
+        // It fails for want of memory only.
+        Some(Box::new(tls::Session::new(Arc::clone(&tls.context), http).ok()?))
     }
 
     /// Reports a SYN, once the stack has said what it makes of it.
@@ -178,7 +203,9 @@ impl Stack {
 
     /// Takes note of a FIN or RST that the stack has accepted.
     fn note_ending(&mut self, now: GuestTime, segment: &Segment, out: &mut Outbox) {
-        if let Some(connection) = self.connections.iter_mut().find(|c| c.guest == segment.from) {
+        if let Some(connection) =
+            self.connections.iter_mut().find(|c| c.guest == segment.from && c.port == segment.to.port)
+        {
             let socket = self.sockets.get::<tcp::Socket<'_>>(connection.socket);
             connection.note_ending(now, segment, socket, &mut out.events);
         }
@@ -201,13 +228,16 @@ impl Stack {
             self.run(now);
             for bytes in &self.device.sent {
                 let ours = frame::segment(bytes);
-                let to =
-                    ours.and_then(|s| self.connections.iter_mut().find(|c| c.guest == s.to).zip(Some(s)));
+                let of = |c: &&mut Connection, s: &Segment| c.guest == s.to && c.port == s.from.port;
+                let to = ours.and_then(|s| self.connections.iter_mut().find(|c| of(c, &s)).zip(Some(s)));
                 if let Some((connection, segment)) = to {
                     connection.note_sent(&segment);
                 }
             }
             out.frames.append(&mut self.device.sent);
+        }
+        if let Some(tls) = &self.tls {
+            out.secrets.extend(tls.context.take_secrets());
         }
         self.connections.retain(|connection| {
             let gone = connection.is_gone(now, self.sockets.get::<tcp::Socket<'_>>(connection.socket));

@@ -1,4 +1,4 @@
-//! Placeholders in boot file and location URLs: `{server4}`, `{guest4}` and `{port}`.
+//! Placeholders in URLs and in the names of certificates: `{server4}`, `{guest4}`, `{port}` and `{tls_port}`.
 //!
 //! Braces cannot occur in a URI (RFC 3986 §2), so every brace is taken for a placeholder and none is passed on.
 
@@ -20,9 +20,11 @@ pub(crate) fn expand(text: &str, path: &str, settings: &NetworkSettings) -> Resu
             "server4" => expanded.push_str(&address::SERVER4.to_string()),
             "guest4" => expanded.push_str(&settings.dhcp4.address.unwrap_or(address::GUEST4).to_string()),
             "port" => expanded.push_str(&settings.http.port.to_string()),
+            "tls_port" => expanded.push_str(&settings.tls.port.to_string()),
             _ => {
-                let problem =
-                    format!("unknown placeholder {{{name}}}; there are {{server4}}, {{guest4}} and {{port}}");
+                let problem = format!(
+                    "unknown placeholder {{{name}}}; there are {{server4}}, {{guest4}}, {{port}} and {{tls_port}}"
+                );
                 return Err(SettingsError::new(path, problem));
             }
         }
@@ -45,8 +47,8 @@ mod tests {
     #[test]
     fn replaces_every_placeholder() {
         assert_eq!(
-            expanded("http://{server4}:{port}/for/{guest4}?{port}"),
-            Ok("http://192.0.2.1:8080/for/192.0.2.100?8080".into())
+            expanded("http://{server4}:{port}/for/{guest4}?{port}&{tls_port}"),
+            Ok("http://192.0.2.1:8080/for/192.0.2.100?8080&443".into())
         );
         assert_eq!(expanded(""), Ok(String::new()));
     }

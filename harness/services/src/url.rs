@@ -1,30 +1,36 @@
 //! Which request target a conforming client sends for a URL (RFC 3986, RFC 9110 §4.2.1, RFC 9112 §3.2).
 
-/// A request target in origin form, normalised so that equivalent spellings compare equal (RFC 3986 §6.2.2).
+/// A request target in origin form, normalised so that equivalent spellings compare equal (RFC 3986 §6.2.2), and whether
+/// it is behind TLS: `http` and `https` are different origins (RFC 9110 §4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target(Vec<u8>);
+pub(crate) struct Target {
+    secure: bool,
+    path_and_query: Vec<u8>,
+}
 
 impl Target {
-    /// The target of an `http` URL, or `None` if `url` is not one with an authority (RFC 9110 §4.2.1).
+    /// The target of an `http` or `https` URL, or `None` if `url` is not one with an authority (RFC 9110 §4.2).
     pub(crate) fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once(':')?;
-        if !scheme.eq_ignore_ascii_case("http") {
+        let secure = scheme.eq_ignore_ascii_case("https");
+        if !secure && !scheme.eq_ignore_ascii_case("http") {
             return None;
         }
-        Self::of_authority_and_path(rest.strip_prefix("//")?)
+        Self::of_authority_and_path(rest.strip_prefix("//")?, secure)
     }
 
     /// The target of a `Location` value that was received in answer to a request for `base` (RFC 9110 §10.2.2,
-    /// resolved by RFC 3986 §5.2.2); `None` if it leads to another scheme than `http`.
+    /// resolved by RFC 3986 §5.2.2); `None` if it leads to another scheme than `http` and `https`.
     pub(crate) fn of_reference(reference: &str, base: &Self) -> Option<Self> {
         let reference = without_fragment(reference);
         if let Some(rest) = reference.strip_prefix("//") {
-            return Self::of_authority_and_path(rest);
+            return Self::of_authority_and_path(rest, base.secure);
         }
         if has_scheme(reference) {
             return Self::of_url(reference);
         }
-        let base = String::from_utf8_lossy(&base.0);
+        let secure = base.secure;
+        let base = String::from_utf8_lossy(&base.path_and_query);
         let base_path = base.split('?').next().unwrap_or_default();
         let resolved = match reference.as_bytes().first() {
             None => base.into_owned(),
@@ -35,16 +41,20 @@ impl Target {
                 format!("{directory}{reference}")
             }
         };
-        Some(Self::normalised(resolved.as_bytes()))
+        Some(Self::normalised(resolved.as_bytes(), secure))
     }
 
-    /// The target of a request line: origin form, or absolute form, which a server has to accept too
-    /// (RFC 9112 §3.2.2).
-    pub(crate) fn of_request(target: &str) -> Option<Self> {
-        if target.starts_with('/') { Some(Self::normalised(target.as_bytes())) } else { Self::of_url(target) }
+    /// The target of a request line: origin form, which takes the scheme from the connection, or absolute form, which a
+    /// server has to accept too (RFC 9112 §3.2.2, §3.3).
+    pub(crate) fn of_request(target: &str, secure: bool) -> Option<Self> {
+        if target.starts_with('/') {
+            Some(Self::normalised(target.as_bytes(), secure))
+        } else {
+            Self::of_url(target)
+        }
     }
 
-    fn of_authority_and_path(rest: &str) -> Option<Self> {
+    fn of_authority_and_path(rest: &str, secure: bool) -> Option<Self> {
         let rest = without_fragment(rest);
         let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.is_empty() {
@@ -52,14 +62,14 @@ impl Target {
         }
         // RFC 9112 §3.2.1: an empty path is sent as "/".
         let root = if path_and_query.starts_with('/') { "" } else { "/" };
-        Some(Self::normalised(format!("{root}{path_and_query}").as_bytes()))
+        Some(Self::normalised(format!("{root}{path_and_query}").as_bytes(), secure))
     }
 
-    fn normalised(target: &[u8]) -> Self {
+    fn normalised(target: &[u8], secure: bool) -> Self {
         let query = target.iter().position(|&byte| byte == b'?').unwrap_or(target.len());
         let mut normalised = without_dot_segments(&normalised_escapes(&target[..query]));
         normalised.extend(normalised_escapes(&target[query..]));
-        Self(normalised)
+        Self { secure, path_and_query: normalised }
     }
 }
 
@@ -139,7 +149,7 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> Option<String> {
-        Target::of_url(url).map(|t| String::from_utf8_lossy(&t.0).into_owned())
+        Target::of_url(url).map(|t| String::from_utf8_lossy(&t.path_and_query).into_owned())
     }
 
     #[test]
@@ -156,7 +166,8 @@ mod tests {
             ("http://192.0.2.1/a/../b/./c", Some("/b/c")),
             ("http:///boot.efi", None),
             ("http:/boot.efi", None),
-            ("https://192.0.2.1/boot.efi", None),
+            ("https://192.0.2.1/boot.efi", Some("/boot.efi")),
+            ("httpss://192.0.2.1/boot.efi", None),
             ("tftp://192.0.2.1/boot.efi", None),
             ("boot.efi", None),
             ("", None),
@@ -170,12 +181,16 @@ mod tests {
         let boot = Target::of_url("http://192.0.2.1/a/b%2fc~.efi").expect("an http URL");
         for same in ["/a/b%2Fc~.efi", "/a/b%2fc%7E.efi", "/x/../a/b%2Fc~.efi", "http://other/%61/b%2fc~.efi"]
         {
-            assert_eq!(Target::of_request(same).as_ref(), Some(&boot), "{same}");
+            assert_eq!(Target::of_request(same, false).as_ref(), Some(&boot), "{same}");
         }
         for other in ["/a/b/c~.efi", "/A/b%2Fc~.efi", "/a/b%2Fc~.efi?", "/a/b%2Fc~.efi/", "*", "a/b%2Fc~.efi"]
         {
-            assert_ne!(Target::of_request(other).as_ref(), Some(&boot), "{other}");
+            assert_ne!(Target::of_request(other, false).as_ref(), Some(&boot), "{other}");
         }
+        assert_ne!(Target::of_request("/a/b%2fc~.efi", true).as_ref(), Some(&boot), "another origin");
+        let secure = Target::of_url("HTTPS://192.0.2.1/a/b%2fc~.efi").expect("an https URL");
+        assert_eq!(Target::of_request("/a/b%2fc~.efi", true).as_ref(), Some(&secure));
+        assert_eq!(Target::of_request("https://x/a/b%2fc~.efi", false).as_ref(), Some(&secure));
     }
 
     /// The examples of RFC 3986 §5.4 that stay on one host, with its base `/b/c/d;p?q`.
@@ -185,7 +200,6 @@ mod tests {
         for (reference, expected) in [
             ("http://h/x", Some("/x")),
             ("//h/x", Some("/x")),
-            ("https://h/x", None),
             ("g:h", None),
             ("g", Some("/b/c/g")),
             ("./g", Some("/b/c/g")),
@@ -206,7 +220,12 @@ mod tests {
             ("g?y/../x", Some("/b/c/g?y/../x")),
         ] {
             let resolved = Target::of_reference(reference, &base);
-            assert_eq!(resolved, expected.map(|e| Target(e.into())), "{reference}");
+            let target = |path: &str| Target { secure: false, path_and_query: path.into() };
+            assert_eq!(resolved, expected.map(target), "{reference}");
         }
+        let secure = Target::of_url("https://h/x").expect("an https URL");
+        assert_eq!(Target::of_reference("https://h/x", &base).as_ref(), Some(&secure));
+        assert_eq!(Target::of_reference("//h/x", &secure).as_ref(), Some(&secure));
+        assert_eq!(Target::of_reference("/x", &secure).as_ref(), Some(&secure));
     }
 }

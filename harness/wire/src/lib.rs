@@ -14,6 +14,9 @@ pub struct Outbox {
     pub frames: Vec<Vec<u8>>,
     /// What the node noticed or did.
     pub events: Vec<Event>,
+    /// Secrets of TLS connections as lines of an NSS key log, for whoever keeps the capture. They differ in every run, so
+    /// they are no events.
+    pub secrets: Vec<String>,
 }
 
 /// A station on the segment. All times are guest times and never go backwards.

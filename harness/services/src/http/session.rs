@@ -3,6 +3,7 @@
 use super::request::{HEAD_LIMIT, Parsed, parse};
 use super::response::{Piece, Response, fill};
 use super::site::{Answer, Site};
+use crate::{tcp::Application, tls};
 use record::Event;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use wire::GuestTime;
@@ -12,6 +13,7 @@ use wire::GuestTime;
 pub(crate) struct Session {
     site: Arc<Site>,
     connection: u32,
+    secure: bool,
     input: Vec<u8>,
     /// The response that is being sent.
     outgoing: VecDeque<Piece>,
@@ -53,11 +55,12 @@ struct Receipt {
 }
 
 impl Session {
-    /// The session of connection number `connection`.
-    pub(crate) fn new(site: Arc<Site>, connection: u32) -> Self {
+    /// The session of connection number `connection`, which is `secure` if TLS is below it.
+    pub(crate) fn new(site: Arc<Site>, connection: u32, secure: bool) -> Self {
         Self {
             site,
             connection,
+            secure,
             input: Vec::new(),
             outgoing: VecDeque::new(),
             sending: None,
@@ -69,82 +72,9 @@ impl Session {
         }
     }
 
-    /// Number of the connection.
-    pub(crate) fn connection(&self) -> u32 {
-        self.connection
-    }
-
-    /// Whether more input can be taken; until then it waits in TCP's window.
-    pub(crate) fn wants_input(&self) -> bool {
-        self.stage != Stage::Open || self.input.len() < HEAD_LIMIT
-    }
-
-    /// Takes bytes from the guest.
-    pub(crate) fn receive(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
-        if self.stage != Stage::Ending {
-            self.input.extend_from_slice(bytes);
-            self.serve(events);
-        }
-    }
-
-    /// Takes note that the guest sends no more. What it has asked for it still gets.
-    pub(crate) fn end_of_input(&mut self) {
-        self.input_ended = true;
-    }
-
-    /// Hands over the next bytes for the guest; 0 if there is none now.
-    pub(crate) fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            if self.outgoing.is_empty() && self.body_due().is_some_and(|due| due <= now) {
-                self.outgoing = self.body.take().map(|held| held.pieces).unwrap_or_default();
-            }
-            let count = fill(&mut self.outgoing, &mut buffer[filled..]);
-            filled += count;
-            self.handed_over += count as u64;
-            if self.outgoing.is_empty() && self.body.is_none() {
-                if let Some(mut receipt) = self.sending.take() {
-                    receipt.end = self.handed_over;
-                    self.unacknowledged.push_back(receipt);
-                }
-                self.serve(events);
-            }
-            if self.outgoing.is_empty() {
-                break;
-            }
-        }
-        filled
-    }
-
     /// When a waiting body is to be sent.
-    pub(crate) fn body_due(&self) -> Option<GuestTime> {
+    fn body_due(&self) -> Option<GuestTime> {
         self.body.as_ref()?.due
-    }
-
-    /// Takes note that the guest has acknowledged `total` bytes since the connection began.
-    pub(crate) fn acknowledged(&mut self, now: GuestTime, total: u64, events: &mut Vec<Event>) {
-        if let Some(held) = &mut self.body
-            && held.due.is_none()
-            && self.outgoing.is_empty()
-            && total >= self.handed_over
-        {
-            held.due = Some(now + self.site.body_delay());
-        }
-        while self.unacknowledged.front().is_some_and(|receipt| receipt.end <= total) {
-            if let Some(Receipt { method, image, .. }) = self.unacknowledged.pop_front() {
-                events.push(Event::HttpDelivered { connection: self.connection, method, image });
-            }
-        }
-    }
-
-    /// Bytes handed over since the connection began.
-    pub(crate) fn handed_over(&self) -> u64 {
-        self.handed_over
-    }
-
-    /// Whether everything is handed over and our side of the connection is to be closed.
-    pub(crate) fn is_over(&self) -> bool {
-        self.outgoing.is_empty() && self.body.is_none() && (self.stage == Stage::Ending || self.input_ended)
     }
 
     /// Answers the requests that have arrived, one at a time.
@@ -153,6 +83,7 @@ impl Session {
             match parse(&self.input) {
                 Parsed::Partial => return,
                 Parsed::Malformed(status, why) => {
+                    let why = self.tls_instead(events).unwrap_or(why);
                     events.push(Event::HttpMalformed { connection: self.connection, why });
                     if self.stage == Stage::Stuck {
                         self.stage = Stage::Ending;
@@ -170,8 +101,11 @@ impl Session {
                         version: format!("HTTP/1.{}", request.minor),
                         headers: request.headers.clone(),
                     });
-                    let answer =
-                        if self.stage == Stage::Stuck { None } else { Some(self.site.answer(&request)) };
+                    let answer = if self.stage == Stage::Stuck {
+                        None
+                    } else {
+                        Some(self.site.answer(&request, self.secure))
+                    };
                     let why = match answer {
                         Some(Answer::Respond(response)) => {
                             self.respond(request.method, response, events);
@@ -198,6 +132,17 @@ impl Session {
         }
     }
 
+    /// What is wrong with input that is the beginning of TLS.
+    fn tls_instead(&self, events: &mut Vec<Event>) -> Option<String> {
+        if self.secure || !tls::looks_like_tls(&self.input) {
+            return None;
+        }
+        if let Some(hello) = tls::hello_in_stream(&self.input) {
+            events.push(Event::TlsClientHello { connection: self.connection, hello });
+        }
+        Some("it is the beginning of a TLS handshake".into())
+    }
+
     fn respond(&mut self, method: String, response: Response, events: &mut Vec<Event>) {
         let image = response.body.is_image();
         events.push(Event::HttpResponse {
@@ -217,5 +162,76 @@ impl Session {
         if self.site.body_delay() > Duration::ZERO && self.outgoing.len() > 1 {
             self.body = Some(Held { pieces: self.outgoing.split_off(1), due: None });
         }
+    }
+}
+
+impl Application for Session {
+    fn connection(&self) -> u32 {
+        self.connection
+    }
+
+    fn wants_input(&self) -> bool {
+        self.stage != Stage::Open || self.input.len() < HEAD_LIMIT
+    }
+
+    fn receive(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
+        if self.stage != Stage::Ending {
+            self.input.extend_from_slice(bytes);
+            self.serve(events);
+        }
+    }
+
+    fn end_of_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            if self.outgoing.is_empty() && self.body_due().is_some_and(|due| due <= now) {
+                self.outgoing = self.body.take().map(|held| held.pieces).unwrap_or_default();
+            }
+            let count = fill(&mut self.outgoing, &mut buffer[filled..]);
+            filled += count;
+            self.handed_over += count as u64;
+            if self.outgoing.is_empty() && self.body.is_none() {
+                if let Some(mut receipt) = self.sending.take() {
+                    receipt.end = self.handed_over;
+                    self.unacknowledged.push_back(receipt);
+                }
+                self.serve(events);
+            }
+            if self.outgoing.is_empty() {
+                break;
+            }
+        }
+        filled
+    }
+
+    fn wake(&self) -> Option<GuestTime> {
+        self.body_due()
+    }
+
+    fn acknowledged(&mut self, now: GuestTime, total: u64, events: &mut Vec<Event>) {
+        if let Some(held) = &mut self.body
+            && held.due.is_none()
+            && self.outgoing.is_empty()
+            && total >= self.handed_over
+        {
+            held.due = Some(now + self.site.body_delay());
+        }
+        while self.unacknowledged.front().is_some_and(|receipt| receipt.end <= total) {
+            if let Some(Receipt { method, image, .. }) = self.unacknowledged.pop_front() {
+                events.push(Event::HttpDelivered { connection: self.connection, method, image });
+            }
+        }
+    }
+
+    fn handed_over(&self) -> u64 {
+        self.handed_over
+    }
+
+    fn is_over(&self) -> bool {
+        self.outgoing.is_empty() && self.body.is_none() && (self.stage == Stage::Ending || self.input_ended)
     }
 }

@@ -8,7 +8,8 @@ use record::HeaderField;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the server offers: the boot image at the boot file's path, and at the path that `location` leads to.
+/// What the servers offer, plain and with TLS: the boot image at the boot file's URL, and at the one that `location` leads
+/// to. A URL's scheme says which of them has it.
 #[derive(Debug)]
 pub(crate) struct Site {
     settings: Settings,
@@ -56,14 +57,14 @@ impl Site {
         delay::duration(self.settings.body_delay_seconds)
     }
 
-    /// The answer to a request.
-    pub(super) fn answer(&self, request: &Request) -> Answer {
+    /// The answer to a request that came over TLS (`secure`) or over plain TCP.
+    pub(super) fn answer(&self, request: &Request, secure: bool) -> Answer {
         let head = request.method == "HEAD";
         let content = if request.fault().is_some() {
             text(400)
         } else if head {
             match self.settings.head {
-                HeadAnswer::LikeGet => self.content(&request.target),
+                HeadAnswer::LikeGet => self.content(&request.target, secure),
                 HeadAnswer::Close => return Answer::Close,
                 HeadAnswer::Silence => return Answer::Silence,
                 HeadAnswer::Status(405) => with(text(405), field("Allow", "GET")),
@@ -71,7 +72,7 @@ impl Site {
                 HeadAnswer::Status(status) => text(status),
             }
         } else if request.method == "GET" {
-            self.content(&request.target)
+            self.content(&request.target, secure)
         } else {
             with(text(405), field("Allow", self.allowed()))
         };
@@ -88,8 +89,8 @@ impl Site {
         if self.settings.head == HeadAnswer::LikeGet { "GET, HEAD" } else { "GET" }
     }
 
-    fn content(&self, target: &str) -> Content {
-        let target = Target::of_request(target);
+    fn content(&self, target: &str, secure: bool) -> Content {
+        let target = Target::of_request(target, secure);
         let (status, location) = match target {
             None => (404, None),
             Some(_) if target == self.boot => (self.settings.status, self.location.as_ref()),

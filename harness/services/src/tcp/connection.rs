@@ -1,9 +1,10 @@
-//! One TCP connection: its socket, its HTTP session, and what is to be said about it.
+//! One TCP connection: its socket, what speaks over it, and what is to be said about it.
 //!
 //! Our side closes as RFC 9112 §9.6 asks: FIN after the last response, then input is dropped until the guest has
 //! acknowledged the FIN, and only what comes after that is answered with RST.
 
-use crate::{frame::Segment, http::Session};
+use super::Application;
+use crate::frame::Segment;
 use record::{Event, Ipv4Endpoint, TcpEnd};
 use smoltcp::{
     iface::SocketHandle,
@@ -18,8 +19,10 @@ const LINGER: Duration = Duration::from_secs(60);
 /// A connection from its SYN to its end.
 pub(super) struct Connection {
     pub(super) guest: Ipv4Endpoint,
+    /// Our port.
+    pub(super) port: u16,
     pub(super) socket: SocketHandle,
-    session: Session,
+    session: Box<dyn Application>,
     established: bool,
     /// Our initial sequence number.
     initial: u32,
@@ -34,9 +37,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(guest: Ipv4Endpoint, socket: SocketHandle, session: Session) -> Self {
+    pub(super) fn new(
+        guest: Ipv4Endpoint,
+        port: u16,
+        socket: SocketHandle,
+        session: Box<dyn Application>,
+    ) -> Self {
         Self {
             guest,
+            port,
             socket,
             session,
             established: false,
@@ -56,7 +65,7 @@ impl Connection {
 
     /// When it wants to be served again: a body is due, or it is forgotten although the guest has not closed its side.
     pub(super) fn wake(&self) -> Option<GuestTime> {
-        if self.over { self.expires } else { self.session.body_due() }
+        if self.over { self.expires } else { self.session.wake() }
     }
 
     /// Whether the socket can be taken away.
@@ -114,6 +123,7 @@ impl Connection {
         if !self.established && !matches!(state, State::Listen | State::SynReceived | State::Closed) {
             self.established = true;
             events.push(Event::TcpEstablished { connection: self.session.connection() });
+            self.session.opened(events);
         }
         if self.established {
             let delivered = self.session.handed_over().saturating_sub(socket.send_queue() as u64);

@@ -172,6 +172,7 @@ fn config(qemu: &Qemu, firmware: &Firmware) -> Result<MachineConfig, String> {
         spec: spec.ok_or_else(|| format!("{} has no machine", firmware.id))?,
         code: firmware.code.clone(),
         vars: firmware.vars.clone(),
+        fw_cfg_files: Vec::new(),
         mac: services::address::GUEST_MAC,
         clock: ClockMode::Virtual,
         accelerator: Accelerator::Tcg,

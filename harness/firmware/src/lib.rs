@@ -14,7 +14,9 @@ mod store;
 mod system;
 
 pub use catalog::{Build, Catalog, CatalogError, SelectError, Selected, Source};
-pub use family::{ALL as FAMILIES, Architecture, ConsoleSign, Family, MachineSpec, by_id as family_by_id};
+pub use family::{
+    ALL as FAMILIES, Architecture, ConsoleSign, Enrolment, Family, MachineSpec, by_id as family_by_id,
+};
 pub use image::ImageError;
 pub use provenance::Provenance;
 pub use store::{AcquireError, Cached, Store, cache};

@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         spec,
         code: images.next().ok_or("which firmware image?")?,
         vars: images.next(),
+        fw_cfg_files: Vec::new(),
         mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
         clock,
         accelerator: Accelerator::Tcg,

@@ -119,6 +119,10 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     add("-device", "virtio-rng-pci,rng=entropy".into());
     add("-seed", config.seed.to_string().into());
 
+    // The same from files: too long, or no text.
+    for (name, file) in &config.fw_cfg_files {
+        add("-fw_cfg", with_path(&format!("name={name},file="), file.as_os_str()));
+    }
     for (name, value) in &spec.fw_cfg {
         // Reasons are beside each item in the family's source.
         add("-fw_cfg", format!("name={name},string={}", value.replace(',', ",,")).into());
@@ -168,6 +172,7 @@ mod tests {
             },
             code: "/images/a,b/CODE.fd".into(),
             vars: Some("/images/VARS.fd".into()),
+            fw_cfg_files: vec![("etc/example".into(), "/cache/a,b".into())],
             mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
             clock: ClockMode::Virtual,
             accelerator: Accelerator::Tcg,

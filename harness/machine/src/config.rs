@@ -18,6 +18,8 @@ pub struct MachineConfig {
     pub code: PathBuf,
     /// Variable store template, if the build has one; never written, changes are lost with the machine.
     pub vars: Option<PathBuf>,
+    /// fw_cfg items whose content is a file: name, and an absolute path. The content must not change.
+    pub fw_cfg_files: Vec<(String, PathBuf)>,
     /// Address of the guest's NIC.
     pub mac: [u8; 6],
     /// Which clock the guest runs on.

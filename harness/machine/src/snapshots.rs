@@ -184,13 +184,15 @@ fn key(config: &MachineConfig, qemu_sha256: &str) -> io::Result<String> {
     };
     add(FORMAT.as_bytes());
     add(qemu_sha256.as_bytes());
-    for file in std::iter::once(&config.code).chain(&config.vars) {
+    let items = config.fw_cfg_files.iter().map(|(_, file)| file);
+    for file in std::iter::once(&config.code).chain(&config.vars).chain(items) {
         add(digest(file)?.as_bytes());
     }
     // The files go by their content, not by their names.
     let nameless = MachineConfig {
         code: "code".into(),
         vars: config.vars.as_ref().map(|_| "vars".into()),
+        fw_cfg_files: config.fw_cfg_files.iter().map(|(name, _)| (name.clone(), "item".into())).collect(),
         ..config.clone()
     };
     for argument in arguments(&nameless, &Memory::Own, &ChannelNumbers::SHOWN) {

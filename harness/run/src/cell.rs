@@ -6,7 +6,7 @@ use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding};
 use payload::Payload;
 use record::{Accelerator, Direction, EvidencePaths, GuestTime};
-use services::Network;
+use services::{Network, NetworkError};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -49,7 +49,10 @@ impl From<CellError> for Unmeasured {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CellError {
     #[error("failed to build the network: {0}")]
-    Settings(#[from] services::SettingsError),
+    Network(String),
+    /// The cell is about something that this host cannot do.
+    #[error("{0}")]
+    Unsupported(String),
     #[error("failed to prepare the payload: {0}")]
     Payload(String),
     #[error("failed to start the guest: {0}")]
@@ -66,10 +69,19 @@ pub(crate) enum CellError {
     Late(Duration),
 }
 
+impl From<NetworkError> for CellError {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Unsupported(unsupported) => Self::Unsupported(unsupported.to_string()),
+            other => Self::Network(other.to_string()),
+        }
+    }
+}
+
 impl CellError {
     /// Whether the same cell may do better when it runs again.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Settings(_) | Self::Payload(_))
+        !matches!(self, Self::Network(_) | Self::Unsupported(_) | Self::Payload(_))
     }
 }
 
@@ -85,7 +97,9 @@ pub(crate) async fn attempt<G: Guests>(
 ) -> Result<Finished, Unmeasured> {
     let payload = Payload::new(firmware.architecture.as_str(), nonce(seed, &cell.id))
         .map_err(|error| CellError::Payload(error.to_string()))?;
-    let network = Network::new(&cell.network, payload.image()).map_err(CellError::from)?;
+    let equipment = cell.equipment.as_ref().map_err(|why| CellError::Network(why.clone()))?;
+    let network = Network::with_identity(&cell.network, payload.image(), equipment.identity.as_deref())
+        .map_err(CellError::from)?;
     let started = guests.start(cell, firmware, &payload.image()).await.map_err(CellError::from)?;
     let evidence =
         begin_evidence(cell, firmware, &started, &run_directory.join(directory)).map_err(CellError::from)?;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod cell;
+mod equip;
 mod guests;
 mod header;
 mod journal;
@@ -16,6 +17,7 @@ mod repeat;
 mod schedule;
 mod transcript;
 
+pub use equip::{Equipment, equip};
 pub use guests::{Guests, StartError, Started};
 pub use header::{Choices, Header};
 pub use journal::{JOURNAL, Journal, JournalError, Line};

@@ -1,5 +1,6 @@
 //! Which cells a run has.
 
+use crate::Equipment;
 use firmware::Firmware;
 use indexmap::IndexMap;
 use record::{Capability, Expected, Level};
@@ -33,6 +34,8 @@ pub struct Cell {
     pub needs: Vec<Capability>,
     /// The network.
     pub network: NetworkSettings,
+    /// What `equip` has made for it, or why it could not.
+    pub equipment: Result<Equipment, String>,
     /// The resolved scenario as YAML, for `cell.yaml`.
     pub resolved: String,
     /// Index into [`Plan::firmware`].
@@ -88,6 +91,7 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
         expected: point.expected.clone(),
         needs: scenario.needs.clone(),
         network: point.network.clone(),
+        equipment: Ok(Equipment::default()),
         resolved: scenario.resolved(point),
         firmware: index,
     }

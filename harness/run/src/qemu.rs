@@ -1,18 +1,22 @@
 //! Guests that are QEMU machines.
 
-use crate::{Cell, Guests, StartError, Started};
+use crate::{Cell, Guests, StartError, Started, equip::midnight};
 use firmware::Firmware;
 use machine::{
-    Accel, DEFAULT_RTC_BASE, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby,
-    choose_accelerator,
+    Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, choose_accelerator,
 };
 use record::{Accelerator, ClockMode};
 use services::address::GUEST_MAC;
+use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// Most machines that wait for a cell. The oldest, whose cells are over, go first.
+const MOST_WAITING: usize = 12;
 
 /// How the machines of a run are made.
 #[derive(Clone, Debug)]
@@ -36,9 +40,10 @@ pub struct QemuGuests {
     snapshots: Snapshots,
     notes: Box<dyn Fn(&str)>,
     accelerators: RefCell<HashMap<String, Accelerator>>,
-    /// `None` for firmware of which there can be no snapshot.
+    /// By machine; `None` for those of which there can be no snapshot.
     taken: RefCell<HashMap<String, Option<Snapshot>>>,
-    standby: Rc<RefCell<HashMap<String, Vec<Standby>>>>,
+    /// With the machine that each is; the last is the latest.
+    standby: Rc<RefCell<Vec<(String, Standby)>>>,
 }
 
 impl QemuGuests {
@@ -55,7 +60,7 @@ impl QemuGuests {
         }
     }
 
-    async fn config(&self, firmware: &Firmware) -> Result<MachineConfig, StartError> {
+    async fn config(&self, cell: &Cell, firmware: &Firmware) -> Result<MachineConfig, StartError> {
         let architecture = firmware.architecture;
         let spec = firmware.family.machine(architecture).ok_or_else(|| {
             StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))
@@ -65,14 +70,34 @@ impl QemuGuests {
             spec,
             code: firmware.code.clone(),
             vars: firmware.vars.clone(),
+            fw_cfg_files: self.fw_cfg_files(cell)?,
             mac: GUEST_MAC,
             clock: self.options.clock,
             accelerator: Accelerator::Tcg,
-            rtc_base: DEFAULT_RTC_BASE,
+            rtc_base: midnight(cell.network.client.date),
             seed: self.options.seed,
         };
         config.accelerator = self.accelerator(&config, firmware).await?;
         Ok(config)
+    }
+
+    /// The items' contents as files, named by their digests: equal contents are one file, which never changes.
+    fn fw_cfg_files(&self, cell: &Cell) -> Result<Vec<(String, PathBuf)>, StartError> {
+        let Ok(equipment) = &cell.equipment else { return Ok(Vec::new()) };
+        let folder = self.options.cache.join("fw_cfg");
+        let keep = |(name, content): &(String, Arc<[u8]>)| {
+            let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let path = folder.join(digest);
+            if !path.is_file() {
+                std::fs::create_dir_all(&folder)?;
+                let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+                file.write_all(content)?;
+                file.persist(&path)?;
+            }
+            Ok((name.clone(), path.canonicalize()?))
+        };
+        let files = equipment.fw_cfg.iter().map(keep).collect::<std::io::Result<_>>();
+        files.map_err(|error| StartError(format!("failed to write to {}: {error}", folder.display())))
     }
 
     async fn accelerator(
@@ -99,12 +124,13 @@ impl QemuGuests {
         &self,
         config: &MachineConfig,
         firmware: &Firmware,
+        machine: &str,
     ) -> Result<Option<Snapshot>, StartError> {
         // KVM's state does not go with memory that is left alone.
         if self.options.cold || config.accelerator != Accelerator::Tcg {
             return Ok(None);
         }
-        if let Some(known) = self.taken.borrow().get(&firmware.id) {
+        if let Some(known) = self.taken.borrow().get(machine) {
             return Ok(known.clone());
         }
         let snapshot = match self.snapshots.get(config, &self.qemu.sha256).await {
@@ -115,7 +141,7 @@ impl QemuGuests {
             }
             Err(error) => return Err(start_error(error)),
         };
-        self.taken.borrow_mut().insert(firmware.id.clone(), snapshot.clone());
+        self.taken.borrow_mut().insert(machine.to_owned(), snapshot.clone());
         Ok(snapshot)
     }
 
@@ -123,26 +149,32 @@ impl QemuGuests {
     async fn resumed(
         &self,
         config: MachineConfig,
-        firmware: &Firmware,
+        machine: String,
         snapshot: Snapshot,
     ) -> Result<Machine, StartError> {
-        let waiting = self.standby.borrow_mut().get_mut(&firmware.id).and_then(Vec::pop);
+        let mut pool = self.standby.borrow_mut();
+        let waiting = pool.iter().rposition(|(waits, _)| *waits == machine).map(|at| pool.remove(at));
+        drop(pool);
         let standby = match waiting {
-            Some(standby) => standby,
+            Some((_, standby)) => standby,
             None => Standby::start(config.clone(), snapshot.clone()).await.map_err(start_error)?,
         };
-        let machine = standby.resume().await.inspect_err(|_| {
+        let resumed = standby.resume().await.inspect_err(|_| {
             // Perhaps the entry was removed from the cache: look again at the next try.
-            self.taken.borrow_mut().remove(&firmware.id);
+            self.taken.borrow_mut().remove(&machine);
         });
-        let (pool, id) = (Rc::clone(&self.standby), firmware.id.clone());
+        let pool = Rc::clone(&self.standby);
         tokio::task::spawn_local(async move {
             // One that cannot be started now is started, and complained about, when it is needed.
             if let Ok(standby) = Standby::start(config, snapshot).await {
-                pool.borrow_mut().entry(id).or_default().push(standby);
+                let mut pool = pool.borrow_mut();
+                pool.push((machine, standby));
+                if pool.len() > MOST_WAITING {
+                    pool.remove(0);
+                }
             }
         });
-        machine.map_err(start_error)
+        resumed.map_err(start_error)
     }
 }
 
@@ -155,14 +187,15 @@ impl Guests for QemuGuests {
 
     async fn start(
         &self,
-        _cell: &Cell,
+        cell: &Cell,
         firmware: &Firmware,
         _image: &Arc<[u8]>,
     ) -> Result<Started<Machine>, StartError> {
-        let config = self.config(firmware).await?;
+        let config = self.config(cell, firmware).await?;
+        let name = format!("{} {} {:?}", firmware.id, config.rtc_base, config.fw_cfg_files);
         let rtc_base = unix_seconds(&config);
-        let machine = match self.snapshot(&config, firmware).await? {
-            Some(snapshot) => self.resumed(config, firmware, snapshot).await?,
+        let machine = match self.snapshot(&config, firmware, &name).await? {
+            Some(snapshot) => self.resumed(config, name, snapshot).await?,
             None => Machine::start(config).await.map_err(start_error)?,
         };
         Ok(Started {

@@ -3,7 +3,7 @@
 //! The harness is one thread on purpose: a guest takes a core, the harness a few percent of one, and QEMU dies with
 //! the thread that started it.
 
-use crate::cell::{Finished, Unmeasured, attempt};
+use crate::cell::{CellError, Finished, Unmeasured, attempt};
 use crate::journal::{Journal, JournalError, Line};
 use crate::queue::{Costs, Queue, Task};
 use crate::repeat::{Run, Runs};
@@ -415,7 +415,12 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
     }
 
     fn failed(&self, cell: &Cell, failed: Unmeasured, earlier: Option<EvidencePaths>, attempts: u32) -> Run {
+        let verdict = match failed.error {
+            CellError::Unsupported(_) => Verdict::Unsupported,
+            _ => Verdict::Error,
+        };
         let result = CellResult {
+            verdict,
             guest_seconds: failed.guest_time.as_secs_f64(),
             evidence: failed.evidence.or(earlier),
             ..self.error(cell, failed.error.to_string(), attempts)

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 mod delay;
 pub mod dhcp4;
 mod frame;
@@ -25,6 +26,8 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
+    /// What the client has been given before it starts.
+    pub client: client::Settings,
     /// DHCPv4 server.
     pub dhcp4: dhcp4::Settings,
     /// HTTP server.

@@ -140,6 +140,7 @@ impl Expanded {
         };
         let bootfile = expand(&settings.dhcp4.bootfile, "network.dhcp4.bootfile")?;
         let location = expand(&settings.http.location, "network.http.location")?;
+        settings.client.check()?;
         settings.dhcp4.check(bootfile.as_deref())?;
         settings.http.check(location.as_deref())?;
         let mut certificate = None;

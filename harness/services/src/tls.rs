@@ -10,6 +10,7 @@ mod session;
 pub use context::Unsupported;
 pub(crate) use context::{Context, NoContext};
 pub(crate) use hello::{in_stream as hello_in_stream, looks_like_tls};
+pub(crate) use names::suite_number;
 pub(crate) use session::Session;
 
 use crate::SettingsError;

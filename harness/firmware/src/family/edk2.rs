@@ -1,6 +1,6 @@
 //! EDK2: OVMF and its relatives.
 
-use super::{Architecture, ConsoleSign, Family, MachineSpec};
+use super::{Architecture, ConsoleSign, Enrolment, Family, MachineSpec};
 use record::Capability;
 
 /// The EDK2 family.
@@ -52,6 +52,10 @@ impl Family for Edk2 {
             return boot_manager_sign(said);
         }
         line.trim_start().starts_with("UEFI Interactive Shell").then_some(ConsoleSign::NothingToBoot)
+    }
+
+    fn enrolment(&self) -> Option<Enrolment> {
+        Some(Enrolment::Edk2FwCfg)
     }
 
     fn longest_timeout_seconds(&self) -> u32 {

@@ -53,6 +53,13 @@ pub struct MachineSpec {
     pub fw_cfg: Vec<(&'static str, String)>,
 }
 
+/// How firmware is told what to trust, before it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enrolment {
+    /// By fw_cfg, as EFI_SIGNATURE_LISTs and suite numbers under `etc/edk2/https/`.
+    Edk2FwCfg,
+}
+
 /// One family of firmware.
 pub trait Family: Sync {
     /// Identifier, for example `edk2`.
@@ -64,6 +71,8 @@ pub trait Family: Sync {
     fn has(&self, capability: Capability) -> bool;
     /// What a console line tells. The line is guest-controlled.
     fn console_sign(&self, line: &str) -> Option<ConsoleSign>;
+    /// How builds of this family are told what to trust and which cipher suites to offer; `None` if they cannot be.
+    fn enrolment(&self) -> Option<Enrolment>;
     /// The family's own longest timeout in guest seconds: silence for longer is a hang.
     fn longest_timeout_seconds(&self) -> u32;
 }

@@ -35,6 +35,7 @@ pub fn config(qemu: &Qemu, image: &NamedTempFile) -> MachineConfig {
         spec: MachineSpec { program: PROGRAM, machine: "q35", cpu: "max", memory_mib: 32, fw_cfg: vec![] },
         code: image.path().into(),
         vars: None,
+        fw_cfg_files: Vec::new(),
         mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
         clock: ClockMode::Virtual,
         accelerator: Accelerator::Tcg,

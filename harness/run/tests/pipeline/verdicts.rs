@@ -22,6 +22,9 @@ impl Family for Without {
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
         firmware::family_by_id("edk2").unwrap().console_sign(line)
     }
+    fn enrolment(&self) -> Option<firmware::Enrolment> {
+        None
+    }
     fn longest_timeout_seconds(&self) -> u32 {
         60
     }

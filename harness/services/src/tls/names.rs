@@ -160,6 +160,11 @@ pub(super) fn suite(number: u16) -> String {
     named(number, name)
 }
 
+/// The number of a suite, if the registry has one of this name.
+pub(crate) fn suite_number(name: &str) -> Option<u16> {
+    TlsCipherSuite::from_name(name).map(|suite| *suite.id)
+}
+
 /// Whether a suite is one of TLS 1.3; `None` if the registry has no such name.
 pub(super) fn suite_is_of_tls13(name: &str) -> Option<bool> {
     TlsCipherSuite::from_name(name).map(|suite| matches!(suite.kx, TlsCipherKx::Tls13))

@@ -1,0 +1,81 @@
+//! What the client has been given before it starts: its date, and what it trusts. It is no part of the network, but a
+//! scenario varies it together with it, by the same paths.
+
+use crate::{SettingsError, tls};
+use jiff::civil::{Date, date};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The `client:` block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The day, 1970-01-01 to 2037-12-31, whose first second (UTC) the client's clock shows at power-on.
+    pub date: Date,
+    /// The certificates that the client is told to trust. It is told nothing if there is no TLS server.
+    pub trust: pki::Trust,
+    /// The cipher suites that the client is told to offer, by their IANA names; `null` leaves them to the client.
+    pub suites: Option<Vec<String>>,
+}
+
+/// The date when nothing else is asked for: certificates, leases and logs then look the same every day.
+pub const DATE: Date = date(2026, 1, 1);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { date: DATE, trust: pki::Trust::default(), suites: None }
+    }
+}
+
+impl Settings {
+    /// Refuses dates that a guest's clock cannot start at, and suites that there are not.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if !(1970..=2037).contains(&self.date.year()) {
+            let problem = format!("{} is not between 1970-01-01 and 2037-12-31", self.date);
+            return Err(SettingsError::new("network.client.date", problem));
+        }
+        self.suite_numbers().map(|_| ())
+    }
+
+    /// The IANA numbers of `suites`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the registry has no suite of a name.
+    pub fn suite_numbers(&self) -> Result<Option<Vec<u16>>, SettingsError> {
+        let Some(suites) = &self.suites else { return Ok(None) };
+        let number = |(at, name): (usize, &String)| {
+            tls::suite_number(name).ok_or_else(|| {
+                let problem = format!(
+                    "`{name}` is no cipher suite; expected a name of the IANA registry, such as \
+                     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+                );
+                SettingsError::new(format!("network.client.suites[{at}]"), problem)
+            })
+        };
+        suites.iter().enumerate().map(number).collect::<Result<_, _>>().map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_have_their_numbers() {
+        let named = |name: &str| Settings { suites: Some(vec![name.into()]), ..Settings::default() };
+        let rsa = named("TLS_RSA_WITH_AES_128_CBC_SHA256");
+        assert_eq!(rsa.suite_numbers().unwrap(), Some(vec![0x003c]));
+        assert!(
+            named("AES128-SHA256").check().unwrap_err().to_string().starts_with("network.client.suites[0]: ")
+        );
+        assert_eq!(Settings::default().suite_numbers().unwrap(), None);
+    }
+
+    #[test]
+    fn dates_that_no_clock_starts_at_are_refused() {
+        for (day, fine) in [(date(1969, 12, 31), false), (date(1970, 1, 1), true), (date(2038, 1, 1), false)]
+        {
+            assert_eq!(Settings { date: day, ..Settings::default() }.check().is_ok(), fine, "{day}");
+        }
+    }
+}

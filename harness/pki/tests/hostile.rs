@@ -154,6 +154,14 @@ fn what_cannot_be_is_refused() {
         (|s| s.order = Order::OthersReversed, "order: there is nothing to reverse"),
         (|s| (s.leaf.issuer, s.sends_anchor) = (Issuer::Itself, true), "sends_anchor: a self-signed leaf is"),
         (
+            |s| (s.leaf.revoked, s.leaf.issuer) = (true, Issuer::Itself),
+            "leaf.revoked: a self-signed leaf has no",
+        ),
+        (
+            |s| (s.leaf.revoked, s.leaf.serial) = (true, Serial::Negative),
+            "leaf.revoked: a revocation list cannot",
+        ),
+        (
             |s| (s.cross_signed, s.enrolled) = (CrossSigned::ByExpired, Enrolled::Nothing),
             "cross_signed: says itself what is enrolled",
         ),

@@ -7,12 +7,14 @@ use pki::{Settings, settings::*};
 use support::*;
 
 // Errors of OpenSSL 3 (`openssl/x509_vfy.h`).
+const NO_CRL: u32 = 3;
 const SIGNATURE_FAILURE: u32 = 7;
 const NOT_YET_VALID: u32 = 9;
 const EXPIRED: u32 = 10;
 const SELF_SIGNED_LEAF: u32 = 18;
 const SELF_SIGNED_IN_CHAIN: u32 = 19;
 const NO_ISSUER: u32 = 20;
+const REVOKED: u32 = 23;
 const PATH_TOO_LONG: u32 = 25;
 const WRONG_PURPOSE: u32 = 26;
 const MUST_NOT_SIGN: u32 = 32;
@@ -246,6 +248,27 @@ fn what_a_leaf_is_not_for_is_refused() {
         ("says that it is an authority", |s| s.leaf.basic_constraints = BasicConstraints::Ca, &[]),
         ("must staple", |s| s.leaf.must_staple = true, &[]),
     ]);
+}
+
+#[test]
+fn a_revoked_leaf_is_found_by_those_who_look() {
+    if !has_openssl() {
+        return;
+    }
+    for key in [Key::Rsa2048, Key::RsaPss2048, Key::P521, Key::Ed25519] {
+        let identity = |revoked| {
+            minted(|settings| {
+                settings.intermediate.key = key;
+                settings.leaf.revoked = revoked;
+                settings.leaf.crl_url = Some("http://{server4}/crl".into());
+            })
+        };
+        assert_eq!(verify(&identity(true), &["-crl_check"]), [(REVOKED, 0)], "{key:?}");
+        assert_eq!(verify(&identity(true), &[]), [], "{key:?}");
+        assert_eq!(verify(&identity(false), &["-crl_check"]), [], "{key:?}");
+        let without = pki::Identity { crl: None, ..identity(false) };
+        assert_eq!(verify(&without, &["-crl_check"]), [(NO_CRL, 0)], "{key:?}");
+    }
 }
 
 /// For each list of names and common name: the errors for the name and for the address.

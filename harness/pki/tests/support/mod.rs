@@ -1,4 +1,5 @@
 //! Judging a chain with the `openssl` program.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use jiff::civil::{DateTime, date};
@@ -73,6 +74,12 @@ pub fn verify(identity: &Identity, options: &[&str]) -> Errors {
     command.args(["-attime", &at.to_string(), "-partial_chain"]).args(options);
     if !identity.anchors.is_empty() {
         command.arg("-trusted").arg(write("anchors.pem", &identity.anchors));
+    }
+    if let Some(crl) = &identity.crl {
+        let path = directory.path().join("crl.pem");
+        fs::write(&path, openssl::x509::X509Crl::from_der(crl).unwrap().to_pem().unwrap()).unwrap();
+        // Looked at only with `-crl_check`.
+        command.arg("-CRLfile").arg(path);
     }
     if identity.chain.len() > 1 {
         command.arg("-untrusted").arg(write("others.pem", &identity.chain[1..]));

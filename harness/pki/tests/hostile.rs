@@ -1,4 +1,5 @@
 //! No settings make the minting panic; those from which nothing can be made say so, by their path.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -116,7 +117,8 @@ proptest! {
 #[test]
 fn what_cannot_be_is_refused() {
     use pki::settings::*;
-    let cases: &[(fn(&mut Settings), &str)] = &[
+    type Change = fn(&mut Settings);
+    let cases: &[(Change, &str)] = &[
         (|s| s.intermediates = 101, "intermediates: 101 are too many"),
         (|s| s.leaf.names = vec!["{oops}".into()], "leaf.names[0]: \"{oops}\" has a placeholder"),
         (|s| s.leaf.names = vec!["a".into(), String::new()], "leaf.names[1]: an empty name"),

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod errors;
+
 use jiff::civil::{DateTime, date};
 use pki::{Identity, Pki, Settings};
 use std::{
@@ -57,6 +59,25 @@ pub fn by_address(identity: &Identity) -> Errors {
 /// The errors of a client that asked for boot.example.test.
 pub fn by_name(identity: &Identity) -> Errors {
     verify(identity, &["-verify_hostname", "boot.example.test"])
+}
+
+/// What a case changes in the default settings.
+pub type Change = fn(&mut Settings);
+/// What it is called, what it changes, and the errors that it must have.
+pub type Case<'a> = (&'a str, Change, &'a [(u32, u32)]);
+
+/// Checks the errors of a client that asked for 192.0.2.1, for each change.
+pub fn check(cases: &[Case<'_>]) {
+    if !has_openssl() {
+        return;
+    }
+    assert_eq!(by_address(&minted(|_| ())), [], "without any change");
+    let wrong = cases.iter().filter_map(|(what, change, expected)| {
+        let errors = by_address(&minted(change));
+        (errors != *expected).then(|| format!("{what}: expected {expected:?}, got {errors:?}"))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// The errors of `openssl verify` at the guest's date, for a TLS client that trusts the enrolled certificates, be they

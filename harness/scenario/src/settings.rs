@@ -76,9 +76,10 @@ mod tests {
             let pointer = format!("/{}", setting.replace('.', "/"));
             assert!(defaults.pointer(&pointer).is_some(), "{setting} is not in the defaults");
         }
-        let blocks = defaults.as_object().expect("a block of blocks");
-        let leaves: usize = blocks.values().map(|block| block.as_object().map_or(1, Map::len)).sum();
-        assert_eq!(all().len(), leaves);
+        fn leaves(value: &Value) -> usize {
+            value.as_object().map_or(1, |block| block.values().map(leaves).sum())
+        }
+        assert_eq!(all().len(), leaves(&defaults));
     }
 
     #[test]

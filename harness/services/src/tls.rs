@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// TCP port.
     pub port: u16,
+    /// The only version that the server agrees to; `null` leaves it to `min_version` and `max_version`.
+    pub version: Option<Version>,
     /// Lowest version that the server agrees to.
     pub min_version: Version,
     /// Highest version that the server agrees to.
@@ -73,6 +75,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             port: 443,
+            version: None,
             // RFC 8996 §4, §5: older ones must not be negotiated.
             min_version: Version::Tls12,
             max_version: Version::Tls13,
@@ -246,6 +249,13 @@ impl Settings {
                 format!("{http_port} is network.http.port too; one of them has to be another"),
             );
         }
+        let defaults = Self::default();
+        if self.version.is_some()
+            && (self.min_version, self.max_version) != (defaults.min_version, defaults.max_version)
+        {
+            let problem = "min_version or max_version is set too; expected either the one or the others";
+            return wrong("version", problem.into());
+        }
         if self.min_version > self.max_version {
             let problem =
                 format!("{} is above max_version, {}", self.min_version.name(), self.max_version.name());
@@ -261,7 +271,11 @@ impl Settings {
             }
         }
         if self.versions().is_none() {
-            return wrong("suites", "none of them is for a version from min_version to max_version".into());
+            let problem = match self.version {
+                Some(version) => format!("none of them is for {}, the only version", version.name()),
+                None => "none of them is for a version from min_version to max_version".into(),
+            };
+            return wrong("suites", problem);
         }
         for (index, name) in self.signature_algorithms.iter().flatten().enumerate() {
             if !names::is_signature_algorithm(name) {
@@ -300,15 +314,20 @@ impl Settings {
             );
         }
         if self.renegotiate_after.is_some() && self.versions().is_none_or(|(_, max)| max == Version::Tls13) {
-            let problem = "TLS 1.3 has no renegotiation (RFC 8446 §4.1.2); set max_version to \"1.2\"";
+            let problem = "TLS 1.3 has no renegotiation (RFC 8446 §4.1.2); set version to \"1.2\"";
             return wrong("renegotiate_after", problem.into());
         }
         Ok(())
     }
 
+    /// The versions asked for, lowest and highest.
+    pub(crate) fn bounds(&self) -> (Version, Version) {
+        self.version.map_or((self.min_version, self.max_version), |version| (version, version))
+    }
+
     /// The versions for which there are suites, lowest and highest.
     pub(crate) fn versions(&self) -> Option<(Version, Version)> {
-        let (mut min, mut max) = (self.min_version, self.max_version);
+        let (mut min, mut max) = self.bounds();
         if let Some(suites) = self.suites.as_ref().filter(|suites| !suites.is_empty()) {
             let of_tls13 = |suite: &String| names::suite_is_of_tls13(suite) == Some(true);
             if !suites.iter().any(of_tls13) {

@@ -112,7 +112,7 @@ fn base(
     // A certificate is sent as the scenario has it: nothing is added to the chain.
     builder.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::NO_AUTO_CHAIN);
     builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
-    let (min, max) = settings.versions().unwrap_or((settings.min_version, settings.max_version));
+    let (min, max) = settings.versions().unwrap_or(settings.bounds());
     builder.set_min_proto_version(Some(protocol(min))).map_err(unsupported("min_version"))?;
     builder.set_max_proto_version(Some(protocol(max))).map_err(unsupported("max_version"))?;
     set_suites(&mut builder, settings)?;
@@ -260,7 +260,7 @@ fn dh_prime(bits: u16) -> Result<BigNum, ErrorStack> {
 }
 
 fn setup(settings: &Settings, identity: &pki::Identity, chain: &[X509]) -> Result<ServerSetup, NoContext> {
-    let (min, max) = settings.versions().unwrap_or((settings.min_version, settings.max_version));
+    let (min, max) = settings.versions().unwrap_or(settings.bounds());
     let (leaf_key, leaf_signature) = match chain.first() {
         None => return Err(Unsupported::new("certificate", "there is no leaf").into()),
         Some(leaf) => {

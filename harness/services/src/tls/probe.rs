@@ -50,6 +50,8 @@ fn asked_for(settings: &Settings) -> &'static str {
         "signature_algorithms"
     } else if settings.certificate != pki::Settings::default() {
         "certificate"
+    } else if settings.version.is_some() {
+        "version"
     } else {
         "min_version"
     }

@@ -7,7 +7,7 @@ use run::{Cell, Guests, Options, Plan};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub struct Setup {
     pub clock: ClockMode,
     /// Seed of nonces and entropy.
     pub seed: u64,
+    /// Where what outlives a batch is kept: test keys.
+    pub cache: PathBuf,
 }
 
 /// What a batch cost.
@@ -92,7 +94,7 @@ pub async fn run<G: Guests + 'static>(
         clock: setup.clock,
         seed: setup.seed,
         host_limit: HOST_LIMIT,
-        ..Options::new(directory.path().to_owned())
+        ..Options::new(directory.path().to_owned(), &setup.cache)
     };
     let lives = Lives::default();
     let guests = Watched::new(guests, Rc::clone(&lives));

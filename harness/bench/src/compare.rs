@@ -127,7 +127,7 @@ impl Comparison {
             cache: self.cache.clone(),
         };
         let guests = QemuGuests::new(self.qemu.clone(), options, |note| eprintln!("bench: {note}"));
-        let setup = Setup { jobs: self.jobs, clock, seed: self.seed };
+        let setup = Setup { jobs: self.jobs, clock, seed: self.seed, cache: self.cache.clone() };
         batch::run(cells, std::slice::from_ref(&self.firmware), copies, guests, &setup).await
     }
 

@@ -46,7 +46,8 @@ fn measure(behaviour: Behaviour, copies: usize) -> Result<Batch, BatchError> {
     let selected: Vec<_> =
         control.points().iter().map(|point| Selected { scenario: &control, point, firmware: 0 }).collect();
     let plan = run::plan(&selected, vec![build()], &control);
-    let setup = Setup { jobs: 2, clock: ClockMode::Virtual, seed: 1 };
+    let setup =
+        Setup { jobs: 2, clock: ClockMode::Virtual, seed: 1, cache: env!("CARGO_TARGET_TMPDIR").into() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(batch::run(&plan.cells, &plan.firmware, copies, Fakes(behaviour), &setup))
 }

@@ -1,12 +1,12 @@
 //! One cell: a guest, a network, and the watch until the attempt has ended.
 
-use crate::{Cell, Guests, Started, Transcript};
+use crate::{Cell, Guests, Options, Started, Transcript};
 use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding};
 use payload::Payload;
 use record::{Accelerator, Direction, EvidencePaths, GuestTime};
-use services::Network;
+use services::{Network, NetworkError, NetworkSettings};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -50,6 +50,13 @@ impl From<CellError> for Unmeasured {
 pub(crate) enum CellError {
     #[error("failed to build the network: {0}")]
     Settings(#[from] services::SettingsError),
+    #[error("failed to build the network: {0}")]
+    Network(services::NetworkError),
+    #[error("{0}")]
+    Certificate(pki::MintError),
+    /// Not our failure either: what this host cannot do says nothing about our network or the firmware.
+    #[error("{0}")]
+    Unsupported(String),
     #[error("failed to prepare the payload: {0}")]
     Payload(String),
     #[error("failed to start the guest: {0}")]
@@ -66,29 +73,42 @@ pub(crate) enum CellError {
     Late(Duration),
 }
 
-impl CellError {
-    /// Whether the same cell may do better when it runs again.
-    pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Settings(_) | Self::Payload(_))
+impl From<NetworkError> for CellError {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Unsupported(unsupported) => Self::Unsupported(unsupported.to_string()),
+            error => Self::Network(error),
+        }
     }
 }
 
-/// Runs `cell` once; evidence goes to `run_directory/directory`.
+impl CellError {
+    /// Whether the same cell may do better when it runs again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Settings(_) | Self::Network(_) | Self::Payload(_) | Self::Unsupported(_) => false,
+            Self::Certificate(error) => matches!(error, pki::MintError::Cache { .. }),
+            _ => true,
+        }
+    }
+}
+
+/// Runs `cell` once; evidence goes to `directory` in the run's own.
 pub(crate) async fn attempt<G: Guests>(
     guests: &G,
     cell: &Cell,
     firmware: &Firmware,
-    seed: u64,
-    host_limit: Duration,
-    run_directory: &Path,
+    options: &Options,
     directory: &str,
 ) -> Result<Finished, Unmeasured> {
-    let payload = Payload::new(firmware.architecture.as_str(), nonce(seed, &cell.id))
+    let payload = Payload::new(firmware.architecture.as_str(), nonce(options.seed, &cell.id))
         .map_err(|error| CellError::Payload(error.to_string()))?;
-    let network = Network::new(&cell.network, payload.image()).map_err(CellError::from)?;
+    let identity = identity(&cell.network, options).await?;
+    let network =
+        Network::with_identity(&cell.network, payload.image(), identity.as_ref()).map_err(CellError::from)?;
     let started = guests.start(cell, firmware, &payload.image()).await.map_err(CellError::from)?;
-    let evidence =
-        begin_evidence(cell, firmware, &started, &run_directory.join(directory)).map_err(CellError::from)?;
+    let evidence = begin_evidence(cell, firmware, &started, &options.directory.join(directory))
+        .map_err(CellError::from)?;
     let accelerator = started.accelerator;
     let mut watch = Watch {
         guest: started.guest,
@@ -104,10 +124,10 @@ pub(crate) async fn attempt<G: Guests>(
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
     };
-    let watched = tokio::time::timeout(host_limit, watch.until_the_end()).await;
+    let watched = tokio::time::timeout(options.host_limit, watch.until_the_end()).await;
     let Watch { now, image_started, mut evidence, worst_delay, .. } = watch;
     let ending = match watched {
-        Err(_elapsed) => Err(CellError::HostLimit(host_limit)),
+        Err(_elapsed) => Err(CellError::HostLimit(options.host_limit)),
         Ok(Ok(_)) if worst_delay > LATE_ANSWER => Err(CellError::Late(worst_delay)),
         Ok(ending) => ending,
     };
@@ -126,6 +146,19 @@ pub(crate) async fn attempt<G: Guests>(
         }),
         Err(error) => Err(Unmeasured { error, evidence: Some(evidence), guest_time: now }),
     }
+}
+
+/// The certificate of the network's TLS server, if it has one. Keys that are not in the cache yet take their time, which
+/// other cells use.
+async fn identity(network: &NetworkSettings, options: &Options) -> Result<Option<pki::Identity>, CellError> {
+    let Some(certificate) = Network::certificate(network)? else { return Ok(None) };
+    let (pki, date) = (options.pki.clone(), options.date);
+    let minted = tokio::task::spawn_blocking(move || pki.mint(&certificate, date)).await;
+    let minted = minted.expect("invariant: minting neither panics nor is cancelled");
+    minted.map(Some).map_err(|error| match error {
+        pki::MintError::OpenSsl { .. } => CellError::Unsupported(error.to_string()),
+        error => CellError::Certificate(error),
+    })
 }
 
 fn begin_evidence<G>(
@@ -160,6 +193,7 @@ fn paths(directory: &str, files: &Files) -> EvidencePaths {
         timeline: relative(&files.timeline),
         cell: relative(&files.cell),
         command: files.command.as_deref().map(relative),
+        keys: files.keys.as_deref().map(relative),
     }
 }
 
@@ -331,6 +365,9 @@ impl<G: Guest> Watch<'_, G> {
     fn flush(&mut self, out: Outbox) -> Result<(), CellError> {
         for event in out.events {
             self.evidence.event(self.now, event)?;
+        }
+        for secret in out.secrets {
+            self.evidence.secret(&secret)?;
         }
         for frame in out.frames {
             self.in_flight.push_back(InFlight { queued: self.now, alone: self.in_flight.is_empty() });

@@ -3,12 +3,14 @@
 //! The harness is one thread on purpose: a guest takes a core, the harness a few percent of one, and QEMU dies with
 //! the thread that started it.
 
-use crate::cell::{Finished, Unmeasured, attempt};
+use crate::cell::{CellError, Finished, Unmeasured, attempt};
 use crate::journal::{Journal, JournalError, Line};
 use crate::queue::{Costs, Queue, Task};
 use crate::repeat::{Run, Runs};
 use crate::{Cell, Guests, Plan};
+use jiff::civil::DateTime;
 use judge::{Charge, Waivers, deliver};
+use pki::Pki;
 use record::{
     Accelerator, CellResult, ClockMode, EvidencePaths, FirmwareRecord, Outcome, QemuRecord, Results,
     RunRecord, Verdict,
@@ -46,13 +48,18 @@ pub struct Options {
     pub fail_fast: bool,
     /// What the cells are expected to cost.
     pub costs: Costs,
+    /// Makes the certificates of TLS servers, with keys from the cache.
+    pub pki: Pki,
+    /// What the guests' clocks show at power-on, UTC: the date for which certificates are made.
+    pub date: DateTime,
     /// Keeps the results as they come. Those that it has already are not run again, unless they are errors.
     pub journal: Option<Journal>,
 }
 
 impl Options {
-    /// One cell at a time, once, on the virtual clock with seed 1, without waivers or journal, in `directory`.
-    pub fn new(directory: PathBuf) -> Self {
+    /// One cell at a time, once, on the virtual clock with seed 1, without waivers or journal, in `directory`. Test keys
+    /// are kept in `cache`.
+    pub fn new(directory: PathBuf, cache: &Path) -> Self {
         Self {
             directory,
             jobs: 1,
@@ -64,6 +71,8 @@ impl Options {
             repeat: 1,
             fail_fast: false,
             costs: Costs::default(),
+            pki: Pki::open(cache),
+            date: machine::DEFAULT_RTC_BASE,
             journal: None,
         }
     }
@@ -361,16 +370,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let mut evidence = None;
         loop {
             attempts += 1;
-            let outcome = attempt(
-                &self.guests,
-                cell,
-                firmware,
-                self.options.seed,
-                self.options.host_limit,
-                &self.options.directory,
-                &directory,
-            )
-            .await;
+            let outcome = attempt(&self.guests, cell, firmware, &self.options, &directory).await;
             match outcome {
                 Ok(finished) => return self.judged(cell, finished, attempts),
                 Err(failed) if attempts < ATTEMPTS && failed.error.is_transient() => {
@@ -417,6 +417,10 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
     fn failed(&self, cell: &Cell, failed: Unmeasured, earlier: Option<EvidencePaths>, attempts: u32) -> Run {
         let result = CellResult {
             guest_seconds: failed.guest_time.as_secs_f64(),
+            verdict: match failed.error {
+                CellError::Unsupported(_) => Verdict::Unsupported,
+                _ => Verdict::Error,
+            },
             evidence: failed.evidence.or(earlier),
             ..self.error(cell, failed.error.to_string(), attempts)
         };

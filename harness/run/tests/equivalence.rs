@@ -233,12 +233,13 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
     const SEED: u64 = 1;
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let qemu = machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())?;
+    let cache = firmware::cache().map_err(|error| error.to_string())?;
     let options = Options {
         clock: mode.clock,
         seed: SEED,
         host_limit: Duration::from_secs(1800),
         qemu: Some(qemu.record()),
-        ..Options::new(directory.path().to_owned())
+        ..Options::new(directory.path().to_owned(), &cache)
     };
     let machines = QemuOptions {
         clock: mode.clock,
@@ -246,7 +247,7 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
         accel: machine::Accel::Tcg,
         cold: mode.cold,
         seed: SEED,
-        cache: firmware::cache().map_err(|error| error.to_string())?,
+        cache,
     };
     let guests = QemuGuests::new(qemu, machines, |_| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

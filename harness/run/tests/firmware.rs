@@ -215,6 +215,7 @@ fn check(truth: &Truth, build: &Firmware, scenarios: &[Scenario]) -> Result<(), 
 fn execute(plan: Plan, directory: &Path) -> Result<CellResult, String> {
     const SEED: u64 = 1;
     let qemu = machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())?;
+    let cache = firmware::cache().map_err(|error| error.to_string())?;
     let options = Options {
         jobs: 1,
         clock: ClockMode::Virtual,
@@ -222,9 +223,8 @@ fn execute(plan: Plan, directory: &Path) -> Result<CellResult, String> {
         host_limit: Duration::from_secs(300),
         waivers: judge::Waivers::default(),
         qemu: Some(qemu.record()),
-        ..Options::new(directory.to_owned())
+        ..Options::new(directory.to_owned(), &cache)
     };
-    let cache = firmware::cache().map_err(|error| error.to_string())?;
     let machines = QemuOptions {
         clock: ClockMode::Virtual,
         accel: machine::Accel::Auto,

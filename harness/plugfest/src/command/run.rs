@@ -197,7 +197,7 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
         fail_fast: args.fail_fast,
         costs: costs(out, clock),
         journal: Some(journal),
-        ..Options::new(directory.to_owned())
+        ..Options::new(directory.to_owned(), &cache)
     };
     let machines = QemuOptions { clock, accel, cold: args.cold, seed: args.seed, cache };
     let guests = QemuGuests::new(qemu, machines, |note| eprintln!("plugfest: {note}"));

@@ -248,7 +248,7 @@ pub fn run_in(directory: TempDir, plan: Plan, guests: Fakes, setup: Setup) -> Do
         fail_fast: setup.fail_fast,
         costs: setup.costs,
         journal: setup.journal,
-        ..Options::new(directory.path().to_owned())
+        ..Options::new(directory.path().to_owned(), cache())
     };
     let said = Rc::new(RefCell::new(Vec::new()));
     let finished = Rc::new(std::cell::Cell::new(0));

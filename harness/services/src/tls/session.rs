@@ -239,7 +239,8 @@ impl Session {
         self.stage = stage;
         let whose = if sent { "our" } else { "the client's" };
         let why = format!("{what} after {whose} {}, as the scenario says", message.name());
-        events.push(Event::TlsWithheld { connection: self.http.connection(), why });
+        let closed = stage == Stage::Ending;
+        events.push(Event::TlsWithheld { connection: self.http.connection(), closed, why });
     }
 
     /// Makes records of what the HTTP session has to say; whether there is something new to send.

@@ -9,7 +9,7 @@ use fake_firmware::{Behaviour, FakeFirmware};
 use machine::{Machine, MachineConfig, MachineError};
 use payload::Payload;
 use record::{ClockMode, Direction, GuestTime};
-use services::{Network, NetworkSettings, SettingsError};
+use services::{Network, NetworkError, NetworkSettings};
 use std::io;
 use std::time::{Duration, Instant};
 use wire::{Event, Guest, GuestEvent, Node, Outbox};
@@ -24,7 +24,7 @@ const HOST_LIMIT: Duration = Duration::from_secs(1800);
 pub enum TransferError {
     /// The network cannot be built.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Network(#[from] NetworkError),
     /// Evidence cannot be written.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),

@@ -1,8 +1,9 @@
 //! `capture.pcapng`: every frame, in guest time. The only place that knows the pcapng crate.
 //!
 //! The file is one section: SHB (cell and firmware as comments, plugfest as application), one IDB (the guest's network
-//! card, microseconds), then one EPB per frame. Nothing but [`head`] writes before the first packet, so blocks that have
-//! to stand between the IDB and the packets can be added there when the file is finished.
+//! card, microseconds), then one EPB per frame. Secrets of TLS connections stand between the IDB and the packets, in a
+//! Decryption Secrets Block: a reader applies them to what follows, and they are known only after the packets that need
+//! them, so they are put there when the file is finished.
 
 use crate::{CellMeta, EvidenceError};
 use pcap_file::pcapng::PcapNgWriter;
@@ -12,11 +13,12 @@ use pcap_file::pcapng::blocks::interface_description::{
 };
 use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::pcapng::blocks::unknown::UnknownBlock;
 use pcap_file::{DataLink, Endianness};
 use record::{Direction, GuestTime};
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ const SNAPLEN: usize = 65_536;
 const COMMENT_MAX: usize = 4096;
 /// Bytes collected before they are written while bulk data passes.
 const BATCH: usize = 64 * 1024;
+/// Block type of a Decryption Secrets Block, and the type of secrets that are lines of a TLS key log ("TLSK").
+const DECRYPTION_SECRETS: u32 = 0x0a;
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// A capture being written.
 ///
@@ -36,6 +41,8 @@ pub(crate) struct Capture {
     file: File,
     path: PathBuf,
     rtc_base: Duration,
+    /// Bytes before the first packet.
+    head: u64,
     packets: u64,
     bytes: u64,
 }
@@ -46,7 +53,8 @@ impl Capture {
         let file = File::create(path).map_err(|reason| EvidenceError::write(path, reason))?;
         let encoder = head(meta).map_err(|reason| EvidenceError::encode(path, &reason))?;
         let rtc_base = Duration::from_secs(meta.rtc_base_unix);
-        let mut capture = Self { encoder, file, path: path.into(), rtc_base, packets: 0, bytes: 0 };
+        let head = encoder.get_ref().len() as u64;
+        let mut capture = Self { encoder, file, path: path.into(), rtc_base, head, packets: 0, bytes: 0 };
         capture.flush()?;
         Ok(capture)
     }
@@ -90,6 +98,36 @@ impl Capture {
     /// Bytes of packet blocks so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Puts the lines of a TLS key log before the packets. The file is replaced in one go.
+    pub(crate) fn embed(&mut self, secrets: &str) -> Result<(), EvidenceError> {
+        let length = u32::try_from(secrets.len()).unwrap_or(u32::MAX);
+        let mut value = [TLS_KEY_LOG.to_le_bytes(), length.to_le_bytes()].concat();
+        value.extend(secrets.as_bytes());
+        value.resize(value.len().next_multiple_of(4), 0);
+        self.flush()?;
+        let block = UnknownBlock::new(DECRYPTION_SECRETS, 0, &value);
+        self.encoder
+            .write_pcapng_block(block)
+            .map_err(|reason| EvidenceError::encode(&self.path, &reason))?;
+        let block = std::mem::take(self.encoder.get_mut());
+
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".part");
+        let beside = PathBuf::from(beside);
+        let copied = (|| {
+            let mut packets = File::open(&self.path)?;
+            let mut file = File::create(&beside)?;
+            io::copy(&mut io::Read::take(&packets, self.head), &mut file)?;
+            file.write_all(&block)?;
+            packets.seek(SeekFrom::Start(self.head))?;
+            io::copy(&mut packets, &mut file)?;
+            fs::rename(&beside, &self.path)?;
+            Ok(file)
+        })();
+        self.file = copied.map_err(|reason| EvidenceError::write(&self.path, reason))?;
+        Ok(())
     }
 
     /// Hands everything so far to the file system.

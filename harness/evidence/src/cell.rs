@@ -2,6 +2,7 @@
 
 use crate::capture::Capture;
 use crate::console::ConsoleDecoder;
+use crate::secrets::Secrets;
 use crate::timeline::Timeline;
 use crate::{EvidenceError, command};
 use record::{Direction, Entry, Event, GuestTime};
@@ -29,7 +30,7 @@ pub struct CellMeta {
     pub rtc_base_unix: u64,
 }
 
-/// The files of a cell. They exist from [`CellEvidence::create`] on, the command line only once it was written.
+/// The files of a cell. They exist from [`CellEvidence::create`] on, command line and secrets only once there are some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
     /// The cell's directory, as given.
@@ -44,6 +45,8 @@ pub struct Files {
     pub cell: PathBuf,
     /// QEMU's command line.
     pub command: Option<PathBuf>,
+    /// Secrets of TLS connections, in the format of NSS's key log; they are in the capture too.
+    pub keys: Option<PathBuf>,
 }
 
 /// What [`CellEvidence::finish`] leaves in hand.
@@ -62,6 +65,7 @@ pub struct CellEvidence {
     capture: Capture,
     timeline: Timeline,
     console: ConsoleFile,
+    secrets: Secrets,
     lost_frames: u64,
 }
 
@@ -78,12 +82,14 @@ impl CellEvidence {
             timeline: directory.join("timeline.jsonl"),
             cell: directory.join("cell.yaml"),
             command: None,
+            keys: None,
         };
         fs::write(&files.cell, cell_yaml).map_err(|reason| EvidenceError::write(&files.cell, reason))?;
         Ok(Self {
             capture: Capture::create(&files.capture, meta)?,
             timeline: Timeline::create(&files.timeline)?,
             console: ConsoleFile::create(&files.console)?,
+            secrets: Secrets::default(),
             lost_frames: 0,
             files,
         })
@@ -138,6 +144,11 @@ impl CellEvidence {
         self.console.decoder.unfinished()
     }
 
+    /// Records a secret of a TLS connection: a line of NSS's key log.
+    pub fn secret(&mut self, line: &str) -> Result<(), EvidenceError> {
+        self.secrets.add(&self.files.directory, line)
+    }
+
     /// Frames in the capture.
     pub fn frames(&self) -> u64 {
         self.capture.packets()
@@ -163,6 +174,10 @@ impl CellEvidence {
             self.timeline.event(at, Event::Harness { note })?;
         }
         self.capture.flush()?;
+        if let Some((path, text)) = self.secrets.finish() {
+            self.files.keys = Some(path);
+            self.capture.embed(&text)?;
+        }
         Ok(Finished { files: self.files, entries: self.timeline.finish()? })
     }
 

@@ -18,6 +18,7 @@ mod cell;
 mod command;
 mod console;
 mod error;
+mod secrets;
 mod segment;
 pub mod summary;
 mod timeline;

@@ -40,6 +40,8 @@ pub struct Behaviour {
     pub media_type: MediaType,
     /// How it reads the URL's suffix where Content-Type selects no handler.
     pub suffix: Suffix,
+    /// How it does TLS.
+    pub tls: Tls,
     /// How it leaves a connection that it needs no more.
     pub closing: Closing,
     /// What it does with the image.
@@ -48,6 +50,76 @@ pub struct Behaviour {
     pub says_why: bool,
     /// Something that goes badly wrong at some moment.
     pub trouble: Option<Trouble>,
+}
+
+/// How a client does TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// What it says first on a connection for an `https` URL.
+    pub opening: Opening,
+    /// Lowest version offered.
+    pub min_version: TlsVersion,
+    /// Highest version offered.
+    pub max_version: TlsVersion,
+    /// Suites below TLS 1.3 that it offers, as an OpenSSL cipher list; `None` is OpenSSL's own.
+    pub suites: Option<&'static str>,
+    /// Groups that it offers, as an OpenSSL list.
+    pub groups: Option<&'static str>,
+    /// Signature algorithms that it offers, as an OpenSSL list.
+    pub signature_algorithms: Option<&'static str>,
+    /// Application protocols that it offers, as on the wire (RFC 7301 §3.1).
+    pub alpn: Option<&'static [u8]>,
+    /// Its `server_name`; its URLs have addresses only.
+    pub server_name: ServerName,
+    /// OpenSSL's security level on its side.
+    pub security_level: u32,
+    /// Whom it trusts.
+    pub trust: Trust,
+    /// The date on its clock, Unix seconds.
+    pub date: i64,
+    /// Whether it tells the server what is wrong before it leaves (RFC 8446 §6.2).
+    pub alerts: bool,
+    /// Whether it does another handshake when it is asked to (RFC 5246 §7.4.1.1: it may refuse).
+    pub renegotiates: bool,
+}
+
+/// What a client says first where TLS is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// ClientHello.
+    ClientHello,
+    /// Nothing; it waits for the server.
+    Nothing,
+    /// Its HTTP request.
+    PlainHttp,
+}
+
+/// Versions of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum TlsVersion {
+    Tls10,
+    Tls11,
+    Tls12,
+    Tls13,
+}
+
+/// The name that a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerName {
+    /// None for an address (RFC 6066 §3: literal addresses are not permitted).
+    Absent,
+    /// The address all the same, as EDK2 since 2022.11.
+    Literal,
+}
+
+/// Whom a client trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Everybody: it does not look at certificates.
+    Everybody,
+    /// These certificates (DER), anchors or not.
+    Anchors(Vec<Vec<u8>>),
 }
 
 /// Which offers a client takes.
@@ -140,6 +212,8 @@ pub enum Moment {
     AckReceived,
     SynSent,
     Connected,
+    HelloSent,
+    Secured,
     HeadSent,
     HeadAnswered,
     GetSent,
@@ -149,7 +223,7 @@ pub enum Moment {
 
 impl Moment {
     /// Every moment, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::PowerOn,
         Self::DiscoverSent,
         Self::OfferReceived,
@@ -157,6 +231,8 @@ impl Moment {
         Self::AckReceived,
         Self::SynSent,
         Self::Connected,
+        Self::HelloSent,
+        Self::Secured,
         Self::HeadSent,
         Self::HeadAnswered,
         Self::GetSent,
@@ -197,7 +273,7 @@ impl Default for Behaviour {
 
 impl Behaviour {
     /// A client that boots from every network that a conforming client can boot from.
-    pub const fn conforming() -> Self {
+    pub fn conforming() -> Self {
         Self {
             speaks: true,
             garbage: false,
@@ -217,6 +293,22 @@ impl Behaviour {
             takes_body_until_close: true,
             media_type: MediaType::IgnoringParameters,
             suffix: Suffix::AnyCase,
+            tls: Tls {
+                opening: Opening::ClientHello,
+                // RFC 8996 §4, §5; RFC 8446 is optional for a client that speaks TLS 1.2.
+                min_version: TlsVersion::Tls12,
+                max_version: TlsVersion::Tls13,
+                suites: None,
+                groups: None,
+                signature_algorithms: None,
+                alpn: None,
+                server_name: ServerName::Absent,
+                security_level: 2,
+                trust: Trust::Anchors(Vec::new()),
+                date: 0,
+                alerts: true,
+                renegotiates: true,
+            },
             closing: Closing::Fin,
             execution: Execution::Runs,
             says_why: false,
@@ -225,7 +317,7 @@ impl Behaviour {
     }
 
     /// What EDK2's clients have in common.
-    const fn edk2() -> Self {
+    fn edk2() -> Self {
         Self {
             restarts_after_nak: 0,
             declines_lease_without_netmask: true,
@@ -234,32 +326,52 @@ impl Behaviour {
             takes_body_until_close: false,
             media_type: MediaType::WholeValue,
             closing: Closing::Reset,
+            tls: Tls {
+                min_version: TlsVersion::Tls10,
+                max_version: TlsVersion::Tls12,
+                // Built without elliptic curves.
+                suites: Some("kRSA:DHE:!AESCCM:!CAMELLIA:!ARIA:!PSK:!aNULL:!eNULL"),
+                server_name: ServerName::Literal,
+                security_level: 0,
+                alerts: false,
+                renegotiates: false,
+                ..Self::conforming().tls
+            },
             ..Self::conforming()
         }
     }
 
+    /// This client, with these certificates (DER) enrolled and `date` (Unix seconds) on its clock.
+    pub fn trusting(mut self, anchors: Vec<Vec<u8>>, date: i64) -> Self {
+        if let Trust::Anchors(known) = &mut self.tls.trust {
+            known.extend(anchors);
+        }
+        self.tls.date = date;
+        self
+    }
+
     /// Like EDK2 2020.11 in what is modelled here.
-    pub const fn edk2_2020_11() -> Self {
+    pub fn edk2_2020_11() -> Self {
         Self { suffix: Suffix::LowerCase, reconnects: false, ..Self::edk2() }
     }
 
     /// Like EDK2 2022.11 in what is modelled here.
-    pub const fn edk2_2022_11() -> Self {
+    pub fn edk2_2022_11() -> Self {
         Self::edk2()
     }
 
     /// Like EDK2 2025.02 in what is modelled here.
-    pub const fn edk2_2025_02() -> Self {
+    pub fn edk2_2025_02() -> Self {
         Self::edk2()
     }
 
     /// Like EDK2 2026.08 in what is modelled here.
-    pub const fn edk2_2026_08() -> Self {
+    pub fn edk2_2026_08() -> Self {
         Self { says_why: true, ..Self::edk2() }
     }
 
     /// This client, but `kind` happens at `at`.
-    pub const fn with_trouble(mut self, at: Moment, kind: TroubleKind) -> Self {
+    pub fn with_trouble(mut self, at: Moment, kind: TroubleKind) -> Self {
         self.trouble = Some(Trouble { at, kind });
         self
     }

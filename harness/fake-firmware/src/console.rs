@@ -58,6 +58,8 @@ pub(crate) fn redirected(location: &str) -> String {
 /// The size of the file is what EDK2 asks for first, so any failure of the network begins with this.
 pub(crate) const NO_SIZE: &str = "Could not retrieve NBP file size from HTTP server.";
 pub(crate) const TIMEOUT: &str = "Server response timeout.";
+/// Since 2026.05, with a status that depends.
+pub(crate) const TLS: &str = "TLS session connection failed - Aborted.";
 pub(crate) const DEVICE: &str = "Network device error.";
 pub(crate) const UNEXPECTED: &str = "Unexpected network error.";
 

@@ -1,9 +1,11 @@
-//! The URLs that the client can fetch: `http` with an IPv4 address (RFC 3986 §3.2.2); it has no resolver.
+//! The URLs that the client can fetch: `http` and `https` with an IPv4 address (RFC 3986 §3.2.2); it has no resolver.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
+    /// Whether it is `https`.
+    pub(crate) secure: bool,
     pub(crate) host: Ipv4Addr,
     pub(crate) port: u16,
     /// Path and query, as sent in a request line.
@@ -15,7 +17,11 @@ pub(crate) struct Url {
 impl Url {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        if !scheme.eq_ignore_ascii_case("http") || text.bytes().any(|byte| !(b'!'..=b'~').contains(&byte)) {
+        let secure = scheme.eq_ignore_ascii_case("https");
+        let default_port = if secure { 443 } else { 80 };
+        if !(secure || scheme.eq_ignore_ascii_case("http"))
+            || text.bytes().any(|byte| !(b'!'..=b'~').contains(&byte))
+        {
             return None;
         }
         let (rest, fragment) = match rest.split_once('#') {
@@ -25,12 +31,12 @@ impl Url {
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let authority = authority.rsplit('@').next()?;
         let (host, port) = match authority.split_once(':') {
-            Some((host, "")) => (host, 80),
+            Some((host, "")) => (host, default_port),
             Some((host, port)) => (host, port.parse().ok()?),
-            None => (authority, 80),
+            None => (authority, default_port),
         };
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Some(Self { host: host.parse().ok()?, port, target: format!("{slash}{target}"), fragment })
+        Some(Self { secure, host: host.parse().ok()?, port, target: format!("{slash}{target}"), fragment })
     }
 
     /// The URL that a `Location` value means here; relative paths without a leading slash are not used by our server
@@ -53,13 +59,15 @@ impl Url {
     }
 
     pub(crate) fn authority(&self) -> String {
-        if self.port == 80 { self.host.to_string() } else { self.endpoint().to_string() }
+        let default_port = if self.secure { 443 } else { 80 };
+        if self.port == default_port { self.host.to_string() } else { self.endpoint().to_string() }
     }
 }
 
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.target)
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.target)
     }
 }
 
@@ -77,7 +85,9 @@ mod tests {
             ("http://192.0.2.1?f=a.efi", Some(("http://192.0.2.1/?f=a.efi", "/"))),
             ("http://boot.example/a.efi", None),
             ("http://192.0.2.1:99999/a.efi", None),
-            ("https://192.0.2.1/a.efi", None),
+            ("https://192.0.2.1/a.efi", Some(("https://192.0.2.1/a.efi", ".efi"))),
+            ("HTTPS://192.0.2.1:80/a.iso", Some(("https://192.0.2.1:80/a.iso", ".iso"))),
+            ("ftp://192.0.2.1/a.efi", None),
             ("http://192.0.2.1/a b", None),
             ("boot.efi", None),
         ] {
@@ -92,7 +102,8 @@ mod tests {
         for (location, expected) in [
             ("/c.efi", Some("http://192.0.2.1:81/c.efi")),
             ("http://192.0.2.2/c.efi", Some("http://192.0.2.2/c.efi")),
-            ("https://192.0.2.2/c.efi", None),
+            ("https://192.0.2.2/c.efi", Some("https://192.0.2.2/c.efi")),
+            ("tftp://192.0.2.2/c.efi", None),
             ("//192.0.2.2/c.efi", None),
         ] {
             let found = base.redirected(location).map(|url| url.to_string());

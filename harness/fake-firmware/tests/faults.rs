@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{End, Transcript, boot, boot_from};
+use common::{End, Transcript, boot, boot_from, https};
 use fake_firmware::{
     Behaviour, Closing, Execution, Host, MediaType, Moment, Offers, Request, Suffix, TroubleKind,
 };
@@ -197,10 +197,10 @@ fn an_image_that_is_not_executed_has_no_genuine_proof() {
 
 #[test]
 fn a_hang_can_happen_at_every_moment() {
-    let undisturbed = boot(conforming());
+    let undisturbed = boot_from(conforming(), &https());
     let mut before = 0;
     for moment in Moment::ALL {
-        let transcript = boot(conforming().with_trouble(moment, TroubleKind::Hang));
+        let transcript = boot_from(conforming().with_trouble(moment, TroubleKind::Hang), &https());
         assert_eq!(transcript.end, End::Limit, "{moment:?}");
         assert!(!transcript.says("failed to"), "{moment:?}");
         // The later the moment, the more of the boot has happened, and it is the same boot up to there.
@@ -215,8 +215,11 @@ fn a_hang_can_happen_at_every_moment() {
 #[test]
 fn every_moment_comes_in_every_boot() {
     for moment in Moment::ALL {
-        let transcript = boot(conforming().with_trouble(moment, TroubleKind::Exit));
-        assert_eq!(transcript.end, End::Exited, "{moment:?}");
+        let client = conforming().with_trouble(moment, TroubleKind::Exit);
+        assert_eq!(boot_from(client.clone(), &https()).end, End::Exited, "{moment:?}");
+        let plain =
+            if matches!(moment, Moment::HelloSent | Moment::Secured) { End::Proof } else { End::Exited };
+        assert_eq!(boot(client).end, plain, "{moment:?}");
     }
 }
 

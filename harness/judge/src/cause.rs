@@ -37,6 +37,27 @@ causes! {
     TCP_PORT_CLOSED = "tcp.port-closed", "The firmware connected to a port on which nothing listens.";
     TCP_HANDSHAKE_INCOMPLETE = "tcp.handshake-incomplete", "The TCP handshake was not completed.";
     TCP_NO_REQUEST = "tcp.no-request", "The connection was made, but no HTTP request was sent on it.";
+
+    TLS_NO_HELLO = "tls.no-hello", "A connection was made to the TLS server, but no ClientHello was sent on it.";
+    TLS_NOT_TLS = "tls.not-tls", "What the firmware sent to the TLS server is not TLS.";
+    TLS_SERVER_SPEAKS_HTTP = "tls.server-speaks-http", "The firmware began a TLS handshake with a server that speaks plain HTTP.";
+    TLS_NO_SHARED_VERSION = "tls.no-shared-version", "The firmware offers no version of TLS that the server agrees to.";
+    TLS_NO_SHARED_CIPHER = "tls.no-shared-cipher", "The firmware offers no cipher suite that the server and its key can serve.";
+    TLS_NO_SHARED_GROUP = "tls.no-shared-group", "The firmware offers no group for the key exchange that the server agrees to.";
+    TLS_NO_SHARED_SIGNATURE_ALGORITHM = "tls.no-shared-signature-algorithm", "The firmware offers no signature algorithm that the server's key can serve.";
+    TLS_NO_SHARED_PROTOCOL = "tls.no-shared-protocol", "The firmware offers application protocols (ALPN), and none that the server has.";
+    TLS_NAME_REFUSED = "tls.name-refused", "The server refused the name that the firmware asked for (SNI).";
+    TLS_NO_CLIENT_CERTIFICATE = "tls.no-client-certificate", "The server requires a certificate of its client, and the firmware presented none.";
+    TLS_CLIENT_ALERT = "tls.client-alert", "The firmware ended the TLS handshake with a fatal alert.";
+    TLS_CLIENT_CLOSED_AFTER_CERTIFICATE = "tls.client-closed-after-certificate", "The firmware ended the connection without an alert once it had the server's certificate.";
+    TLS_CLIENT_CLOSED = "tls.client-closed", "The firmware ended the connection without an alert in the TLS handshake, before it had a certificate.";
+    TLS_SERVER_STALLED = "tls.server-stalled", "The server went silent in the TLS handshake, as the scenario says.";
+    TLS_SERVER_CLOSED = "tls.server-closed", "The server ended the connection in the TLS handshake, as the scenario says.";
+    TLS_HANDSHAKE_FAILED = "tls.handshake-failed", "The server could not go on with what the firmware sent in the TLS handshake.";
+    TLS_HANDSHAKE_INCOMPLETE = "tls.handshake-incomplete", "The TLS handshake was not completed, and neither side ended it.";
+    TLS_NO_REQUEST = "tls.no-request", "The TLS handshake was completed, but no HTTP request was sent.";
+    TLS_RENEGOTIATION = "tls.renegotiation", "The server asked for another TLS handshake, and the firmware did not go along.";
+
     HTTP_REQUEST_MALFORMED = "http.request-malformed", "What the firmware sent is not an HTTP/1 request.";
 
     HTTP_TARGET_NOT_FOUND = "http.target-not-found", "The firmware asked for another target than the offered URL names, and got 404.";

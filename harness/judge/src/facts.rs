@@ -1,5 +1,6 @@
 //! What a timeline says, condensed to what a finding needs.
 
+use crate::tls::Handshake;
 use record::{Dhcp4Message, Entry, Event, GuestTime, HeaderField, Ipv4Endpoint, Stage, TcpEnd};
 
 /// One request and what became of it.
@@ -39,6 +40,8 @@ pub(crate) struct Facts<'a> {
     pub established: usize,
     pub server_closed: Vec<u32>,
     pub malformed: bool,
+    /// Connections on which there was TLS, or should have been.
+    pub handshakes: Vec<Handshake<'a>>,
     pub exchanges: Vec<Exchange<'a>>,
     pub genuine_proof: bool,
     pub forged_proof: bool,
@@ -65,6 +68,9 @@ impl<'a> Facts<'a> {
     }
 
     fn take(&mut self, at: GuestTime, event: &'a Event) {
+        if Handshake::take(&mut self.handshakes, event) {
+            self.last_answer = Some(at);
+        }
         match event {
             Event::Frame { direction: record::Direction::FromGuest, .. } => self.guest_frames += 1,
             Event::Dhcp4Received { message, .. } => match message {
@@ -161,6 +167,8 @@ impl<'a> Facts<'a> {
             Stage::Get
         } else if sent("HEAD") {
             Stage::Head
+        } else if self.handshakes.iter().any(Handshake::is_begun) {
+            Stage::Tls
         } else if self.syns > 0 {
             Stage::Connect
         } else if self.discovers > 0 || self.requests > 0 {

@@ -2,6 +2,7 @@
 
 use crate::cause::*;
 use crate::facts::{Answer, Exchange, Facts};
+use crate::tls::Handshake;
 use record::{Entry, GuestTime, Outcome, Stage};
 use std::time::Duration;
 
@@ -83,7 +84,8 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
         Stage::Link if ending == Ending::NothingToBoot => (LINK_NO_BOOT_OPTION, None),
         Stage::Link => (LINK_NO_FRAME, None),
         Stage::Address | Stage::Name => address_cause(facts),
-        Stage::Connect | Stage::Tls => connect_cause(facts),
+        Stage::Connect => connect_cause(facts),
+        Stage::Tls => tls_cause(facts),
         Stage::Head | Stage::Get | Stage::Image | Stage::Executed => http_cause(facts, stage),
     }
 }
@@ -121,8 +123,16 @@ fn is_http_url(url: &str) -> bool {
     })
 }
 
+/// Why no request came of any handshake: the last one tells, because what a client tries last may be what it can.
+fn tls_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
+    let begun = facts.handshakes.iter().rev().find(|handshake| handshake.is_begun());
+    begun.map_or((TLS_NO_HELLO, None), Handshake::cause)
+}
+
 fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
-    if facts.malformed {
+    if let Some(handshake) = facts.handshakes.last() {
+        handshake.cause()
+    } else if facts.malformed {
         (HTTP_REQUEST_MALFORMED, None)
     } else if facts.established > 0 {
         (TCP_NO_REQUEST, None)
@@ -135,6 +145,13 @@ fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
 /// The first property of the answers, in the order in which a client meets them, that explains why it stopped.
 fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
     let Some(last) = facts.exchanges.last() else { return (TCP_NO_REQUEST, None) };
+    // A connection after the last request, to where a redirect led or for the next request, on which TLS failed.
+    if let Some(handshake) = facts.handshakes.last()
+        && handshake.connection > last.connection
+        && !facts.image_delivered()
+    {
+        return handshake.cause();
+    }
     let answered = |method: &str| {
         facts
             .exchanges
@@ -166,6 +183,9 @@ fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
     }
     if facts.malformed {
         return (HTTP_REQUEST_MALFORMED, None);
+    }
+    if let Some(note) = facts.handshakes.iter().rev().find_map(Handshake::renegotiation_note) {
+        return (TLS_RENEGOTIATION, Some(note));
     }
     if let Some(refused) = head_refusal(facts)
         && !facts.image_delivered()

@@ -7,6 +7,7 @@
 mod cause;
 mod facts;
 mod finding;
+mod tls;
 mod verdict;
 mod waiver;
 

@@ -1,4 +1,5 @@
 //! The bundles for firmware, byte by byte.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! No settings make the minting panic; those from which nothing can be made say so, by their path.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -116,7 +117,8 @@ proptest! {
 #[test]
 fn what_cannot_be_is_refused() {
     use pki::settings::*;
-    let cases: &[(fn(&mut Settings), &str)] = &[
+    type Change = fn(&mut Settings);
+    let cases: &[(Change, &str)] = &[
         (|s| s.intermediates = 101, "intermediates: 101 are too many"),
         (|s| s.leaf.names = vec!["{oops}".into()], "leaf.names[0]: \"{oops}\" has a placeholder"),
         (|s| s.leaf.names = vec!["a".into(), String::new()], "leaf.names[1]: an empty name"),
@@ -153,6 +155,14 @@ fn what_cannot_be_is_refused() {
         ),
         (|s| s.order = Order::OthersReversed, "order: there is nothing to reverse"),
         (|s| (s.leaf.issuer, s.sends_anchor) = (Issuer::Itself, true), "sends_anchor: a self-signed leaf is"),
+        (
+            |s| (s.leaf.revoked, s.leaf.issuer) = (true, Issuer::Itself),
+            "leaf.revoked: a self-signed leaf has no",
+        ),
+        (
+            |s| (s.leaf.revoked, s.leaf.serial) = (true, Serial::Negative),
+            "leaf.revoked: a revocation list cannot",
+        ),
         (
             |s| (s.cross_signed, s.enrolled) = (CrossSigned::ByExpired, Enrolled::Nothing),
             "cross_signed: says itself what is enrolled",

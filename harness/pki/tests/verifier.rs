@@ -3,44 +3,8 @@
 
 mod support;
 
-use pki::{Settings, settings::*};
-use support::*;
-
-// Errors of OpenSSL 3 (`openssl/x509_vfy.h`).
-const SIGNATURE_FAILURE: u32 = 7;
-const NOT_YET_VALID: u32 = 9;
-const EXPIRED: u32 = 10;
-const SELF_SIGNED_LEAF: u32 = 18;
-const SELF_SIGNED_IN_CHAIN: u32 = 19;
-const NO_ISSUER: u32 = 20;
-const PATH_TOO_LONG: u32 = 25;
-const WRONG_PURPOSE: u32 = 26;
-const MUST_NOT_SIGN: u32 = 32;
-const UNKNOWN_CRITICAL: u32 = 34;
-const NOT_PERMITTED: u32 = 47;
-const EXCLUDED: u32 = 48;
-const NAME_MISMATCH: u32 = 62;
-const ADDRESS_MISMATCH: u32 = 64;
-const LEAF_KEY_WEAK: u32 = 66;
-const AUTHORITY_KEY_WEAK: u32 = 67;
-const HASH_WEAK: u32 = 68;
-const NO_AUTHORITY: u32 = 79;
-
-type Change = fn(&mut Settings);
-
-/// The errors of a client that asked for the address, for each change.
-fn check(cases: &[(&str, Change, &[(u32, u32)])]) {
-    if !has_openssl() {
-        return;
-    }
-    assert_eq!(by_address(&minted(|_| ())), [], "without any change");
-    let wrong = cases.iter().filter_map(|(what, change, expected)| {
-        let errors = by_address(&minted(change));
-        (errors != *expected).then(|| format!("{what}: expected {expected:?}, got {errors:?}"))
-    });
-    let wrong: Vec<_> = wrong.collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
+use pki::settings::*;
+use support::{errors::*, *};
 
 #[test]
 fn the_default_chain_is_accepted_even_by_the_strict() {
@@ -201,31 +165,6 @@ fn what_an_authority_may_not_do_is_refused() {
 }
 
 #[test]
-fn name_constraints_are_judged() {
-    fn named(settings: &mut Settings, constraints: NameConstraints) {
-        settings.intermediate.name_constraints = constraints;
-        settings.leaf.names = vec!["{server4}".into(), "{name}".into(), "*.example.test".into()];
-    }
-    check(&[
-        ("permitted", |s| named(s, NameConstraints::PermitLeaf), &[]),
-        ("only others permitted", |s| named(s, NameConstraints::PermitOther), &[(NOT_PERMITTED, 0)]),
-        ("excluded", |s| named(s, NameConstraints::ExcludeLeaf), &[(EXCLUDED, 0)]),
-        ("others excluded", |s| named(s, NameConstraints::ExcludeOther), &[]),
-        (
-            "by the anchor",
-            |s| s.anchor.name_constraints = NameConstraints::PermitOther,
-            &[(NOT_PERMITTED, 0)],
-        ),
-    ]);
-    // OpenSSL looks no further once the name asked for is not there, so nobody asks for one.
-    let identity = minted(|settings| {
-        (settings.leaf.names, settings.leaf.common_name) = (vec![], Some("{name}".into()));
-        settings.anchor.name_constraints = NameConstraints::ExcludeLeaf;
-    });
-    assert!(!has_openssl() || verify(&identity, &[]) == [(EXCLUDED, 0)]);
-}
-
-#[test]
 fn what_a_leaf_is_not_for_is_refused() {
     check(&[
         ("for clients", |s| s.leaf.extended_key_usage = ExtendedKeyUsage::Client, &[(WRONG_PURPOSE, 0)]),
@@ -248,41 +187,25 @@ fn what_a_leaf_is_not_for_is_refused() {
     ]);
 }
 
-/// For each list of names and common name: the errors for the name and for the address.
 #[test]
-fn names_are_judged() {
+fn a_revoked_leaf_is_found_by_those_who_look() {
     if !has_openssl() {
         return;
     }
-    let (name, address) = (vec![(NAME_MISMATCH, 0)], vec![(ADDRESS_MISMATCH, 0)]);
-    let cases: &[(&[&str], Option<&str>, Errors, Errors)] = &[
-        (&["{name}"], None, vec![], address.clone()),
-        (&["{server4}"], None, name.clone(), vec![]),
-        (&["{name}", "{server4}"], None, vec![], vec![]),
-        (&["*.example.test"], None, vec![], address.clone()),
-        (&["*.test"], None, name.clone(), address.clone()),
-        (&["*"], None, name.clone(), address.clone()),
-        (&["b*.example.test"], None, vec![], address.clone()),
-        (&["other.example.test"], None, name.clone(), address.clone()),
-        (&["other.example.test"], Some("{name}"), name.clone(), address.clone()),
-        (&[], Some("{name}"), vec![], address.clone()),
-        (&[], Some("{server4}"), name.clone(), address.clone()),
-        (&[], None, name.clone(), address.clone()),
-        (&["dns:{server4}"], None, name.clone(), address.clone()),
-        (&["uri:https://{name}/", "email:root@{name}"], None, name.clone(), address.clone()),
-        (&["2001:db8::1"], None, name.clone(), address.clone()),
-        (&["boot.example.test\0.elsewhere.test"], None, name.clone(), address.clone()),
-    ];
-    for (names, common_name, for_name, for_address) in cases {
-        let identity = minted(|settings| {
-            settings.leaf.names = names.iter().map(|&name| name.to_owned()).collect();
-            settings.leaf.common_name = common_name.map(str::to_owned);
-        });
-        assert_eq!(by_name(&identity), *for_name, "{names:?} {common_name:?}");
-        assert_eq!(by_address(&identity), *for_address, "{names:?} {common_name:?}");
+    for key in [Key::Rsa2048, Key::RsaPss2048, Key::P521, Key::Ed25519] {
+        let identity = |revoked| {
+            minted(|settings| {
+                settings.intermediate.key = key;
+                settings.leaf.revoked = revoked;
+                settings.leaf.crl_url = Some("http://{server4}/crl".into());
+            })
+        };
+        assert_eq!(verify(&identity(true), &["-crl_check"]), [(REVOKED, 0)], "{key:?}");
+        assert_eq!(verify(&identity(true), &[]), [], "{key:?}");
+        assert_eq!(verify(&identity(false), &["-crl_check"]), [], "{key:?}");
+        let without = pki::Identity { crl: None, ..identity(false) };
+        assert_eq!(verify(&without, &["-crl_check"]), [(NO_CRL, 0)], "{key:?}");
     }
-    let v6 = minted(|settings| settings.leaf.names = vec!["2001:db8::1".into()]);
-    assert_eq!(verify(&v6, &["-verify_ip", "2001:db8::1"]), []);
 }
 
 /// What level 2 says about weak keys and hashes, and level 0 does not.
@@ -291,7 +214,7 @@ fn weakness_is_found_where_it_is() {
     if !has_openssl() {
         return;
     }
-    let cases: &[(&str, Change, &[(u32, u32)])] = &[
+    let cases: &[Case<'_>] = &[
         ("RSA-1024 leaf", |s| s.leaf.key = Key::Rsa1024, &[(LEAF_KEY_WEAK, 0)]),
         ("RSA-1024 intermediate", |s| s.intermediate.key = Key::Rsa1024, &[(AUTHORITY_KEY_WEAK, 1)]),
         ("RSA-1024 anchor", |s| s.anchor.key = Key::Rsa1024, &[(AUTHORITY_KEY_WEAK, 2)]),

@@ -222,6 +222,8 @@ pub enum Event {
     TlsWithheld {
         /// Connection number.
         connection: u32,
+        /// Whether it closed the connection.
+        closed: bool,
         /// What was done instead of going on.
         why: String,
     },

@@ -240,6 +240,9 @@ pub struct EvidencePaths {
     pub cell: String,
     /// QEMU's command line.
     pub command: Option<String>,
+    /// Secrets of TLS connections, if there were any; they are in the capture too.
+    #[serde(default)]
+    pub keys: Option<String>,
 }
 
 /// How many cells have each verdict.

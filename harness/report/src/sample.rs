@@ -128,6 +128,7 @@ fn identify(cell: &mut CellResult) {
             timeline: format!("{directory}/timeline.jsonl"),
             cell: format!("{directory}/cell.yaml"),
             command: Some(format!("{directory}/command.txt")),
+            keys: None,
             directory,
         });
     }
@@ -231,6 +232,7 @@ impl Maker {
                     timeline: String::new(),
                     cell: String::new(),
                     command: None,
+                    keys: None,
                 }),
             };
             identify(&mut cell);

@@ -1,6 +1,6 @@
 //! One cell: a guest, a network, and the watch until the attempt has ended.
 
-use crate::{Cell, Guests, Started, Transcript};
+use crate::{Cell, Guests, Options, Started, Transcript, Unequipped};
 use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding};
@@ -78,6 +78,15 @@ impl From<NetworkError> for CellError {
     }
 }
 
+impl From<Unequipped> for CellError {
+    fn from(why: Unequipped) -> Self {
+        match why {
+            Unequipped::Unsupported(what) => Self::Unsupported(what),
+            Unequipped::Failed(why) => Self::Network(why),
+        }
+    }
+}
+
 impl CellError {
     /// Whether the same cell may do better when it runs again.
     pub fn is_transient(&self) -> bool {
@@ -85,24 +94,22 @@ impl CellError {
     }
 }
 
-/// Runs `cell` once; evidence goes to `run_directory/directory`.
+/// Runs `cell` once; evidence goes to `directory` in the run's own.
 pub(crate) async fn attempt<G: Guests>(
     guests: &G,
     cell: &Cell,
     firmware: &Firmware,
-    seed: u64,
-    host_limit: Duration,
-    run_directory: &Path,
+    options: &Options,
     directory: &str,
 ) -> Result<Finished, Unmeasured> {
-    let payload = Payload::new(firmware.architecture.as_str(), nonce(seed, &cell.id))
+    let payload = Payload::new(firmware.architecture.as_str(), nonce(options.seed, &cell.id))
         .map_err(|error| CellError::Payload(error.to_string()))?;
-    let equipment = cell.equipment.as_ref().map_err(|why| CellError::Network(why.clone()))?;
+    let equipment = cell.equipment.as_ref().map_err(|why| CellError::from(why.clone()))?;
     let network = Network::with_identity(&cell.network, payload.image(), equipment.identity.as_deref())
         .map_err(CellError::from)?;
     let started = guests.start(cell, firmware, &payload.image()).await.map_err(CellError::from)?;
-    let evidence =
-        begin_evidence(cell, firmware, &started, &run_directory.join(directory)).map_err(CellError::from)?;
+    let evidence = begin_evidence(cell, firmware, &started, &options.directory.join(directory))
+        .map_err(CellError::from)?;
     let accelerator = started.accelerator;
     let mut watch = Watch {
         guest: started.guest,
@@ -118,10 +125,10 @@ pub(crate) async fn attempt<G: Guests>(
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
     };
-    let watched = tokio::time::timeout(host_limit, watch.until_the_end()).await;
+    let watched = tokio::time::timeout(options.host_limit, watch.until_the_end()).await;
     let Watch { now, image_started, mut evidence, worst_delay, .. } = watch;
     let ending = match watched {
-        Err(_elapsed) => Err(CellError::HostLimit(host_limit)),
+        Err(_elapsed) => Err(CellError::HostLimit(options.host_limit)),
         Ok(Ok(_)) if worst_delay > LATE_ANSWER => Err(CellError::Late(worst_delay)),
         Ok(ending) => ending,
     };
@@ -174,6 +181,7 @@ fn paths(directory: &str, files: &Files) -> EvidencePaths {
         timeline: relative(&files.timeline),
         cell: relative(&files.cell),
         command: files.command.as_deref().map(relative),
+        keys: files.keys.as_deref().map(relative),
     }
 }
 
@@ -345,6 +353,9 @@ impl<G: Guest> Watch<'_, G> {
     fn flush(&mut self, out: Outbox) -> Result<(), CellError> {
         for event in out.events {
             self.evidence.event(self.now, event)?;
+        }
+        for secret in out.secrets {
+            self.evidence.secret(&secret)?;
         }
         for frame in out.frames {
             self.in_flight.push_back(InFlight { queued: self.now, alone: self.in_flight.is_empty() });

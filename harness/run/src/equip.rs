@@ -7,7 +7,7 @@
 use crate::{Cell, Plan};
 use firmware::Enrolment;
 use jiff::civil::{Date, DateTime};
-use pki::{Identity, Pki, edk2};
+use pki::{Identity, MintError, Pki, edk2};
 use scenario::Scenario;
 use services::{Network, NetworkSettings};
 use std::collections::HashMap;
@@ -25,7 +25,25 @@ pub struct Equipment {
 
 /// A chain and the date that it is minted for.
 type Chain = (pki::Settings, Date);
-type Minted = Result<Arc<Identity>, String>;
+type Minted = Result<Arc<Identity>, Unequipped>;
+
+/// Why a cell has not what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unequipped {
+    /// This host's OpenSSL cannot make it: nothing is said about the firmware.
+    Unsupported(String),
+    /// Our failure.
+    Failed(String),
+}
+
+impl From<MintError> for Unequipped {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::OpenSsl { .. } => Self::Unsupported(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
 
 /// Mints what the cells of `plan` need; the anchors of all `scenarios` are trusted. Cells for which it cannot be done are
 /// told why. Blocks: making a key takes up to a minute, once.
@@ -62,7 +80,7 @@ fn chain(network: &NetworkSettings) -> Option<Chain> {
 }
 
 /// The bundles that were made: by trust and date.
-type Bundles = HashMap<(pki::Trust, Date), Result<Option<Arc<[u8]>>, String>>;
+type Bundles = HashMap<(pki::Trust, Date), Result<Option<Arc<[u8]>>, Unequipped>>;
 
 fn equipment(
     cell: &Cell,
@@ -70,7 +88,7 @@ fn equipment(
     minted: &HashMap<Chain, Minted>,
     pki: &Pki,
     bundles: &mut Bundles,
-) -> Result<Equipment, String> {
+) -> Result<Equipment, Unequipped> {
     let client = &cell.network.client;
     let chain = chain(&cell.network);
     let identity = chain.as_ref().map(|chain| minted[chain].clone()).transpose()?;
@@ -83,12 +101,12 @@ fn equipment(
                 .flat_map(|identity| identity.anchors.clone())
                 .collect();
             let bundle = pki.edk2_bundle(client.trust, &anchors, midnight(client.date));
-            bundle.map(|bundle| bundle.map(Arc::from)).map_err(|error| error.to_string())
+            bundle.map(|bundle| bundle.map(Arc::from)).map_err(|error| Unequipped::Failed(error.to_string()))
         });
         fw_cfg.extend(bundle.clone()?.map(|bytes| (edk2::CACERTS.to_owned(), bytes)));
     }
     if enrolment == Some(Enrolment::Edk2FwCfg) {
-        let suites = client.suite_numbers().map_err(|error| error.to_string())?;
+        let suites = client.suite_numbers().map_err(|error| Unequipped::Failed(error.to_string()))?;
         fw_cfg.extend(suites.map(|suites| (edk2::CIPHERS.to_owned(), edk2::cipher_list(&suites).into())));
     }
     Ok(Equipment { identity, fw_cfg })
@@ -103,7 +121,7 @@ fn mint(pki: &Pki, chains: Vec<Chain>) -> HashMap<Chain, Minted> {
             scope.spawn(|| {
                 while let Some(chain) = chains.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let identity = pki.mint(&chain.0, midnight(chain.1));
-                    let identity = identity.map(Arc::new).map_err(|error| error.to_string());
+                    let identity = identity.map(Arc::new).map_err(Unequipped::from);
                     minted.lock().unwrap_or_else(PoisonError::into_inner).insert(chain.clone(), identity);
                 }
             });

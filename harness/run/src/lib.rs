@@ -17,7 +17,7 @@ mod repeat;
 mod schedule;
 mod transcript;
 
-pub use equip::{Equipment, equip};
+pub use equip::{Equipment, Unequipped, equip};
 pub use guests::{Guests, StartError, Started};
 pub use header::{Choices, Header};
 pub use journal::{JOURNAL, Journal, JournalError, Line};

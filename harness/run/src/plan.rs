@@ -1,6 +1,6 @@
 //! Which cells a run has.
 
-use crate::Equipment;
+use crate::{Equipment, Unequipped};
 use firmware::Firmware;
 use indexmap::IndexMap;
 use record::{Capability, Expected, Level};
@@ -35,7 +35,7 @@ pub struct Cell {
     /// The network.
     pub network: NetworkSettings,
     /// What `equip` has made for it, or why it could not.
-    pub equipment: Result<Equipment, String>,
+    pub equipment: Result<Equipment, Unequipped>,
     /// The resolved scenario as YAML, for `cell.yaml`.
     pub resolved: String,
     /// Index into [`Plan::firmware`].

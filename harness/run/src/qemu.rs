@@ -152,9 +152,11 @@ impl QemuGuests {
         machine: String,
         snapshot: Snapshot,
     ) -> Result<Machine, StartError> {
-        let mut pool = self.standby.borrow_mut();
-        let waiting = pool.iter().rposition(|(waits, _)| *waits == machine).map(|at| pool.remove(at));
-        drop(pool);
+        let waiting = {
+            let mut pool = self.standby.borrow_mut();
+            let at = pool.iter().rposition(|(waits, _)| *waits == machine);
+            at.map(|at| pool.remove(at))
+        };
         let standby = match waiting {
             Some((_, standby)) => standby,
             None => Standby::start(config.clone(), snapshot.clone()).await.map_err(start_error)?,

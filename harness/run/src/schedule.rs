@@ -361,16 +361,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let mut evidence = None;
         loop {
             attempts += 1;
-            let outcome = attempt(
-                &self.guests,
-                cell,
-                firmware,
-                self.options.seed,
-                self.options.host_limit,
-                &self.options.directory,
-                &directory,
-            )
-            .await;
+            let outcome = attempt(&self.guests, cell, firmware, &self.options, &directory).await;
             match outcome {
                 Ok(finished) => return self.judged(cell, finished, attempts),
                 Err(failed) if attempts < ATTEMPTS && failed.error.is_transient() => {

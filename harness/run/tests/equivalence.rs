@@ -158,7 +158,8 @@ fn cells(ledger: &Arc<Mutex<Ledger>>) -> Vec<Trial> {
         return vec![nothing_to_test()];
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let scenarios = scenario::load_dir(&root).unwrap_or_else(|error| panic!("{error}"));
+    let scenarios: Arc<[Scenario]> =
+        scenario::load_dir(&root).unwrap_or_else(|error| panic!("{error}")).into();
     let names: Vec<String> = builds.iter().map(|build| build.id.clone()).collect();
     let wish = std::env::var("PLUGFEST_EQUIVALENCE").unwrap_or_default();
     let mut words: Vec<String> = wish.split_whitespace().map(str::to_owned).collect();
@@ -177,9 +178,9 @@ fn cells(ledger: &Arc<Mutex<Ledger>>) -> Vec<Trial> {
     let trial = |selected: &scenario::Selected<'_>| {
         let build = builds[selected.firmware].clone();
         let (scenario, point) = (selected.scenario.clone(), selected.point.clone());
-        let ledger = Arc::clone(ledger);
+        let (ledger, scenarios) = (Arc::clone(ledger), Arc::clone(&scenarios));
         let name = format!("{}::{}", build.id, point.id);
-        Trial::test(name, move || check(&scenario, &point, &build, &ledger).map_err(Failed::from))
+        Trial::test(name, move || check(&scenario, &point, &build, &scenarios, &ledger).map_err(Failed::from))
             .with_ignored_flag(wish.is_empty())
     };
     selected.iter().map(trial).collect()
@@ -205,13 +206,21 @@ fn nothing_to_test() -> Trial {
 }
 
 /// Runs the cell in every mode and compares.
-fn check(scenario: &Scenario, point: &Point, build: &Firmware, ledger: &Mutex<Ledger>) -> Result<(), String> {
+fn check(
+    scenario: &Scenario,
+    point: &Point,
+    build: &Firmware,
+    scenarios: &[Scenario],
+    ledger: &Mutex<Ledger>,
+) -> Result<(), String> {
     let mut findings = Findings::new();
     for (number, mode) in MODES.into_iter().enumerate() {
         let selected = [scenario::Selected { scenario, point, firmware: 0 }];
         let mut plan = run::plan(&selected, vec![build.clone()], &run::control());
         // The control has a test of its own.
         plan.cells.retain(|cell| cell.scenario == scenario.id);
+        let cache = firmware::cache().map_err(|error| error.to_string())?;
+        run::equip(&mut plan, scenarios, &pki::Pki::open(&cache));
         let result = execute(plan, mode)?;
         ledger.lock().unwrap().note(number, &result);
         findings.push((mode, finding(&result)));
@@ -233,6 +242,7 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
     const SEED: u64 = 1;
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let qemu = machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())?;
+    let cache = firmware::cache().map_err(|error| error.to_string())?;
     let options = Options {
         clock: mode.clock,
         seed: SEED,
@@ -246,7 +256,7 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
         accel: machine::Accel::Tcg,
         cold: mode.cold,
         seed: SEED,
-        cache: firmware::cache().map_err(|error| error.to_string())?,
+        cache,
     };
     let guests = QemuGuests::new(qemu, machines, |_| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -185,6 +185,8 @@ fn check(truth: &Truth, build: &Firmware, scenarios: &[Scenario]) -> Result<(), 
     let mut plan = run::plan(&selected, vec![build.clone()], &run::control());
     // The control is a test of its own.
     plan.cells.retain(|cell| cell.scenario == scenario.id);
+    let cache = firmware::cache().map_err(|error| error.to_string())?;
+    run::equip(&mut plan, scenarios, &pki::Pki::open(&cache));
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let cell = execute(plan, directory.path())?;
     let console = |path: &str| std::fs::read_to_string(directory.path().join(path)).unwrap_or_default();
@@ -215,6 +217,7 @@ fn check(truth: &Truth, build: &Firmware, scenarios: &[Scenario]) -> Result<(), 
 fn execute(plan: Plan, directory: &Path) -> Result<CellResult, String> {
     const SEED: u64 = 1;
     let qemu = machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())?;
+    let cache = firmware::cache().map_err(|error| error.to_string())?;
     let options = Options {
         jobs: 1,
         clock: ClockMode::Virtual,
@@ -224,7 +227,6 @@ fn execute(plan: Plan, directory: &Path) -> Result<CellResult, String> {
         qemu: Some(qemu.record()),
         ..Options::new(directory.to_owned())
     };
-    let cache = firmware::cache().map_err(|error| error.to_string())?;
     let machines = QemuOptions {
         clock: ClockMode::Virtual,
         accel: machine::Accel::Auto,

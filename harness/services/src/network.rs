@@ -150,6 +150,11 @@ impl Expanded {
                 template::expand(text, &format!("network.tls.certificate.{path}"), settings)
             })?);
         }
+        if let Some(certificate) = &certificate {
+            certificate.check().map_err(|error| {
+                SettingsError::new(format!("network.tls.certificate.{}", error.path), error.problem)
+            })?;
+        }
         Ok(Self { bootfile, location, certificate })
     }
 }

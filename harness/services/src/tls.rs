@@ -1,6 +1,7 @@
 //! TLS server (RFC 8446, RFC 5246), by OpenSSL: its settings.
 
 mod context;
+mod exchange;
 mod hello;
 mod names;
 mod output;
@@ -38,7 +39,7 @@ pub struct Settings {
     /// Signature algorithms that the server signs its key exchange with, by their IANA names (RFC 8446 §4.2.3); `null`
     /// leaves them to OpenSSL.
     pub signature_algorithms: Option<Vec<String>>,
-    /// Bits of the Diffie-Hellman group for DHE below TLS 1.3: 768, 1024, 1536, 2048, 3072, 4096, 6144 or 8192 (RFC 2409,
+    /// Bits of the Diffie-Hellman group for DHE below TLS 1.3: 1024, 1536, 2048, 3072, 4096, 6144 or 8192 (RFC 2409,
     /// RFC 3526).
     pub dh_bits: u16,
     /// OpenSSL's security level on our side, 0 to 5. With 0 the server takes whatever the client takes.

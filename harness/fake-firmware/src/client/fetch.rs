@@ -1,17 +1,19 @@
-//! From a lease to an image: `HEAD`, `GET`, and what comes between.
+//! From a lease to an image: TLS, `HEAD`, `GET`, and what comes between.
 
 use super::{Client, Effect, Lease, State};
-use crate::behaviour::{Closing, Moment};
+use crate::behaviour::{Closing, Moment, Opening};
 use crate::console;
 use crate::http::{self, Handler, Malformed, Method, Response};
 use crate::stack::Connection;
+use crate::tls::Secure;
 use crate::url::Url;
 use etherparse::{SlicedPacket, TransportSlice};
 use std::time::Duration;
 use wire::GuestTime;
 
-/// EDK2's patience: for a connection, and for a response or the next part of it.
+/// EDK2's patience: for a connection, for a TLS handshake, and for a response or the next part of it.
 const CONNECT: Duration = Duration::from_secs(60);
+const HANDSHAKE: Duration = Duration::from_secs(60);
 const RESPONSE: Duration = Duration::from_secs(5);
 
 /// Asking for the image.
@@ -21,6 +23,8 @@ pub(super) struct Fetching {
     pub(super) redirects: u32,
     pub(super) method: Method,
     pub(super) connecting: bool,
+    /// TLS on the connection, from its ClientHello on.
+    pub(super) secure: Option<Secure>,
     /// Whether a request was answered on this connection before.
     pub(super) reused: bool,
     pub(super) until: GuestTime,
@@ -41,6 +45,7 @@ impl Client {
             redirects,
             method,
             connecting: true,
+            secure: None,
             reused: false,
             until: now + CONNECT,
             response: Response::new(method),
@@ -87,7 +92,37 @@ impl Client {
                 }
                 continue;
             }
-            let bytes = stack.take();
+            let mut bytes = stack.take();
+            let arrived = !bytes.is_empty();
+            if let Some(secure) = &mut it.secure {
+                if !secure.is_established() {
+                    let outcome = secure.handshake(&bytes);
+                    stack.send(&secure.take_written());
+                    if secure.is_established() {
+                        self.secured(now, it);
+                    } else if outcome.is_err()
+                        || (!arrived && (connection != Connection::Open || now >= it.until))
+                    {
+                        return self.not_secured(now, *it);
+                    } else {
+                        self.state = State::Fetching(it);
+                        if !arrived {
+                            return;
+                        }
+                    }
+                    continue;
+                }
+                let received = secure.receive(&bytes);
+                stack.send(&secure.take_written());
+                match received {
+                    Ok(plain) => bytes = plain,
+                    Err(_) => return self.lost(now, *it),
+                }
+                if arrived && bytes.is_empty() {
+                    self.state = State::Fetching(it);
+                    continue;
+                }
+            }
             if !bytes.is_empty() {
                 it.until = now + RESPONSE;
                 match it.response.push(&bytes) {
@@ -96,7 +131,9 @@ impl Client {
                     Err(Malformed) => self.lost(now, *it),
                 }
             } else if matches!(connection, Connection::Closed | Connection::Ending) {
-                if it.response.closed() { self.answered(now, *it) } else { self.lost(now, *it) }
+                // RFC 9112 §9.8: TLS says where the data ends; without that it may have been cut.
+                let whole = it.secure.as_ref().is_none_or(|secure| secure.notified);
+                if whole && it.response.closed() { self.answered(now, *it) } else { self.lost(now, *it) }
             } else if now >= it.until {
                 self.lost(now, *it);
             } else {
@@ -113,9 +150,59 @@ impl Client {
             }
             return self.refused(now, *it);
         }
-        if !self.strikes(Moment::Connected, now) {
+        if self.strikes(Moment::Connected, now) {
+            return;
+        }
+        if it.url.secure { self.open_tls(now, it) } else { self.ask(now, it) }
+    }
+
+    /// Says the first word to a TLS server.
+    fn open_tls(&mut self, now: GuestTime, mut it: Box<Fetching>) {
+        match self.behaviour.tls.opening {
+            Opening::PlainHttp => return self.ask(now, it),
+            Opening::Nothing => {
+                it.connecting = false;
+                it.until = now + HANDSHAKE;
+                self.state = State::Fetching(it);
+                return;
+            }
+            Opening::ClientHello => {}
+        }
+        let Some(mut secure) = Secure::new(&self.behaviour.tls, &it.url) else {
+            return self.not_secured(now, *it);
+        };
+        let begun = secure.handshake(&[]);
+        if let Some(stack) = &mut self.stack {
+            stack.send(&secure.take_written());
+        }
+        it.connecting = false;
+        it.until = now + HANDSHAKE;
+        it.secure = Some(secure);
+        if begun.is_err() {
+            return self.not_secured(now, *it);
+        }
+        self.state = State::Fetching(it);
+        self.flush(now);
+        self.strikes(Moment::HelloSent, now);
+    }
+
+    fn secured(&mut self, now: GuestTime, it: Box<Fetching>) {
+        // What completes the handshake is on its way whatever happens next.
+        self.flush(now);
+        if !self.strikes(Moment::Secured, now) {
             self.ask(now, it);
         }
+    }
+
+    /// There is a connection, but no TLS on it.
+    fn not_secured(&mut self, now: GuestTime, it: Fetching) {
+        if it.method == Method::Head && self.behaviour.gets_after_refused_head {
+            return self.open(now, it.lease, it.url, it.redirects, Method::Get);
+        }
+        if self.behaviour.says_why {
+            self.print(console::error(console::TLS));
+        }
+        self.fail(now, console::UNEXPECTED);
     }
 
     fn ask(&mut self, now: GuestTime, mut it: Box<Fetching>) {
@@ -129,6 +216,13 @@ impl Client {
         }
         it.connecting = false;
         it.until = now + RESPONSE;
+        let request = match &mut it.secure {
+            Some(secure) => {
+                secure.send(&request);
+                secure.take_written()
+            }
+            None => request,
+        };
         self.state = State::Fetching(it);
         if let Some(stack) = &mut self.stack {
             stack.send(&request);

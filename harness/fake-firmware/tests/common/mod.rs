@@ -6,6 +6,7 @@ use evidence::{ConsoleDecoder, summary};
 use fake_firmware::{Behaviour, FakeFirmware};
 use payload::Payload;
 use services::{Network, NetworkSettings};
+use std::path::Path;
 use wire::{Direction, Event, GuestEvent, GuestTime, Node, Outbox};
 
 /// Longer than any client's patience.
@@ -66,6 +67,16 @@ impl Transcript {
     }
 }
 
+/// What the client's clock shows.
+const DATE: jiff::civil::DateTime = jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0);
+
+/// A network whose boot file is behind TLS.
+pub fn https() -> NetworkSettings {
+    let mut settings = NetworkSettings::default();
+    settings.dhcp4.bootfile = Some("https://{server4}/boot.efi".into());
+    settings
+}
+
 pub fn boot(behaviour: Behaviour) -> Transcript {
     boot_from(behaviour, &NetworkSettings::default())
 }
@@ -75,8 +86,14 @@ pub fn boot_from(behaviour: Behaviour, settings: &NetworkSettings) -> Transcript
 }
 
 pub fn boot_image(behaviour: Behaviour, settings: &NetworkSettings, payload: &Payload) -> Transcript {
-    let mut network = Network::new(settings, payload.image()).unwrap();
-    let mut guest = FakeFirmware::new(behaviour);
+    let identity = Network::certificate(settings).unwrap().map(|certificate| {
+        let pki = pki::Pki::open(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        pki.mint(&certificate, DATE).unwrap()
+    });
+    let mut network = Network::with_identity(settings, payload.image(), identity.as_ref()).unwrap();
+    let date = DATE.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
+    let anchors = identity.map(|identity| identity.anchors).unwrap_or_default();
+    let mut guest = FakeFirmware::new(behaviour.trusting(anchors, date));
     let mut console = ConsoleDecoder::new();
     let mut t = Transcript {
         lines: Vec::new(),

@@ -1,5 +1,8 @@
 //! Judging a chain with the `openssl` program.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each test binary uses a part")]
+
+pub mod errors;
 
 use jiff::civil::{DateTime, date};
 use pki::{Identity, Pki, Settings};
@@ -58,6 +61,25 @@ pub fn by_name(identity: &Identity) -> Errors {
     verify(identity, &["-verify_hostname", "boot.example.test"])
 }
 
+/// What a case changes in the default settings.
+pub type Change = fn(&mut Settings);
+/// What it is called, what it changes, and the errors that it must have.
+pub type Case<'a> = (&'a str, Change, &'a [(u32, u32)]);
+
+/// Checks the errors of a client that asked for 192.0.2.1, for each change.
+pub fn check(cases: &[Case<'_>]) {
+    if !has_openssl() {
+        return;
+    }
+    assert_eq!(by_address(&minted(|_| ())), [], "without any change");
+    let wrong = cases.iter().filter_map(|(what, change, expected)| {
+        let errors = by_address(&minted(change));
+        (errors != *expected).then(|| format!("{what}: expected {expected:?}, got {errors:?}"))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// The errors of `openssl verify` at the guest's date, for a TLS client that trusts the enrolled certificates, be they
 /// self-signed or not, and nothing else, with further options.
 pub fn verify(identity: &Identity, options: &[&str]) -> Errors {
@@ -73,6 +95,12 @@ pub fn verify(identity: &Identity, options: &[&str]) -> Errors {
     command.args(["-attime", &at.to_string(), "-partial_chain"]).args(options);
     if !identity.anchors.is_empty() {
         command.arg("-trusted").arg(write("anchors.pem", &identity.anchors));
+    }
+    if let Some(crl) = &identity.crl {
+        let path = directory.path().join("crl.pem");
+        fs::write(&path, openssl::x509::X509Crl::from_der(crl).unwrap().to_pem().unwrap()).unwrap();
+        // Looked at only with `-crl_check`.
+        command.arg("-CRLfile").arg(path);
     }
     if identity.chain.len() > 1 {
         command.arg("-untrusted").arg(write("others.pem", &identity.chain[1..]));

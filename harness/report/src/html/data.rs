@@ -132,7 +132,8 @@ fn paths(evidence: &EvidencePaths, texts: &mut Texts) -> Vec<Text> {
     for path in [&evidence.capture, &evidence.console, &evidence.timeline, &evidence.cell] {
         list.push(texts.add(&inside(path)));
     }
-    list.extend(evidence.command.as_deref().map(|path| texts.add(&inside(path))));
+    let more = [&evidence.command, &evidence.keys];
+    list.extend(more.into_iter().flatten().map(|path| texts.add(&inside(path))));
     list
 }
 

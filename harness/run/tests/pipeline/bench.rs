@@ -165,6 +165,7 @@ pub fn scenario(id: &str, level: &str, rest: &str) -> Scenario {
 
 /// Every point of `scenarios` on every build, with the controls.
 pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
+    let cache = tempfile::tempdir().unwrap();
     let selected: Vec<Selected<'_>> = scenarios
         .iter()
         .flat_map(|scenario| scenario.points().iter().map(move |point| (scenario, point)))
@@ -172,7 +173,9 @@ pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
             (0..builds.len()).map(move |firmware| Selected { scenario, point, firmware })
         })
         .collect();
-    run::plan(&selected, builds, &run::control())
+    let mut plan = run::plan(&selected, builds, &run::control());
+    run::equip(&mut plan, scenarios, &pki::Pki::open(cache.path()));
+    plan
 }
 
 /// A run and the directory that it left.

@@ -14,8 +14,8 @@ use openssl::x509::X509;
 use record::ServerSetup;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Sizes of the groups for DHE below TLS 1.3.
-pub(super) const DH_BITS: [u16; 8] = [768, 1024, 1536, 2048, 3072, 4096, 6144, 8192];
+/// Sizes of the groups for DHE below TLS 1.3. OpenSSL does nothing smaller, at any security level.
+pub(super) const DH_BITS: [u16; 7] = [1024, 1536, 2048, 3072, 4096, 6144, 8192];
 /// What `cipher_name` says about a suite that this libssl was built without.
 const NO_CIPHER: &str = "(NONE)";
 
@@ -148,14 +148,17 @@ fn set_suites(builder: &mut SslContextBuilder, settings: &Settings) -> Result<()
     let mut old = Vec::new();
     let mut of_tls13 = Vec::new();
     for suite in suites {
-        let name = cipher_name(suite);
-        if name == NO_CIPHER {
+        let is_of_tls13 = super::names::suite_is_of_tls13(suite) == Some(true);
+        let name = if is_of_tls13 { suite.as_str() } else { cipher_name(suite) };
+        // One at a time: a list hides the members that are not known.
+        let known = match is_of_tls13 {
+            true => builder.set_ciphersuites(name).is_ok(),
+            false => name != NO_CIPHER && builder.set_cipher_list(name).is_ok(),
+        };
+        if !known {
             return Err(Unsupported::new("suites", format!("it was built without {suite}")).into());
         }
-        match super::names::suite_is_of_tls13(suite) {
-            Some(true) => of_tls13.push(suite.as_str()),
-            _ => old.push(name),
-        }
+        if is_of_tls13 { of_tls13.push(name) } else { old.push(name) }
     }
     let unsupported = |error: ErrorStack| Unsupported::new("suites", reason(&error));
     if !of_tls13.is_empty() {
@@ -248,7 +251,6 @@ fn openssl_group(group: Group) -> &'static str {
 /// The well-known primes; their generator is 2.
 fn dh_prime(bits: u16) -> Result<BigNum, ErrorStack> {
     match bits {
-        768 => BigNum::get_rfc2409_prime_768(),
         1024 => BigNum::get_rfc2409_prime_1024(),
         1536 => BigNum::get_rfc3526_prime_1536(),
         3072 => BigNum::get_rfc3526_prime_3072(),

@@ -15,8 +15,6 @@ pub(super) fn read(message: &[u8]) -> Option<ClientHello> {
     let (_, hello) = parse_tls_handshake_client_hello(body).ok()?;
     let mut read = ClientHello {
         suites: hello.ciphers.iter().map(|suite| names::suite(suite.0)).collect(),
-        // Below TLS 1.3 a session is resumed by its id; in TLS 1.3 the id means nothing (RFC 8446 §4.1.2).
-        resumes: hello.session_id.is_some(),
         ..ClientHello::default()
     };
     let mut rest = hello.ext.unwrap_or_default();
@@ -31,6 +29,8 @@ pub(super) fn read(message: &[u8]) -> Option<ClientHello> {
         rest = next;
     }
     if read.versions.is_empty() {
+        // Below TLS 1.3 a session is resumed by its id; in TLS 1.3 the id means nothing (RFC 8446 §4.1.2).
+        read.resumes |= hello.session_id.is_some();
         read.versions.push(names::version(hello.version.0));
     }
     Some(read)
@@ -43,7 +43,6 @@ fn take(read: &mut ClientHello, extension: &TlsExtension<'_>) {
         }
         TlsExtension::SupportedVersions(versions) => {
             read.versions = versions.iter().map(|version| names::version(version.0)).collect();
-            read.resumes = false;
         }
         TlsExtension::EllipticCurves(groups) => {
             read.groups = groups.iter().map(|group| names::group(group.0)).collect();

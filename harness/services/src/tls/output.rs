@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 /// Bytes of a record's header (RFC 8446 §5.1).
 const HEADER: usize = 5;
-/// Content type of records with handshake messages.
+/// Content types of records (RFC 8446 §5.1).
+const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 
 /// One thing that happened, in order.
@@ -48,10 +49,15 @@ impl Output {
             let step = self.steps.pop_front()?;
             let sent = step.sent;
             return Some(match step.content {
+                // libssl tells of ours only.
+                Content::Record if step.bytes.first() == Some(&CHANGE_CIPHER_SPEC) => {
+                    Happened::ChangeCipherSpec { sent }
+                }
                 Content::Record => continue,
+                Content::ChangeCipherSpec if !sent => continue,
                 Content::Handshake => Happened::Message { sent, bytes: step.bytes },
                 Content::ChangeCipherSpec => {
-                    self.encrypted |= sent;
+                    self.encrypted = true;
                     Happened::ChangeCipherSpec { sent }
                 }
                 Content::Alert => {

@@ -1,13 +1,12 @@
 //! One connection: TLS between TCP's bytes and an HTTP session.
 
+use super::exchange::Exchange;
 use super::hello;
 use super::output::{Happened, Output};
 use super::{Context, Message};
 use crate::{http, tcp::Application};
 use libssl::Wire;
 use openssl::error::ErrorStack;
-use openssl::nid::Nid;
-use openssl::pkey::Id;
 use openssl::ssl::{Error, ErrorCode, ShutdownState, Ssl, SslRef, SslStream};
 use record::{AlertLevel, Direction, Event, TlsFailure, TlsMessage, alert_name};
 use std::{collections::VecDeque, sync::Arc};
@@ -24,6 +23,7 @@ pub(crate) struct Session {
     http: http::Session,
     stream: SslStream<Wire>,
     output: Output,
+    exchange: Exchange,
     /// Bytes for TCP.
     ready: VecDeque<u8>,
     /// Bytes handed to TCP.
@@ -69,6 +69,7 @@ impl Session {
             context,
             http,
             output: Output::default(),
+            exchange: Exchange::default(),
             ready: VecDeque::new(),
             handed_over: 0,
             ends: VecDeque::new(),
@@ -118,7 +119,7 @@ impl Session {
             connection: self.http.connection(),
             version: readable_version(ssl),
             suite: ssl.current_cipher().and_then(|suite| suite.standard_name()).unwrap_or("unknown").into(),
-            group: group(ssl),
+            group: self.exchange.group().map(str::to_owned),
             alpn,
             resumed: ssl.session_reused(),
             client_certificate: ssl.peer_certificate().is_some(),
@@ -183,7 +184,9 @@ impl Session {
                 if silent => {}
             Happened::Message { sent, bytes } => {
                 let message = TlsMessage::of_handshake_type(bytes.first().copied().unwrap_or(u8::MAX));
-                if message == TlsMessage::ClientHello && !sent {
+                if sent {
+                    self.exchange.sent(&bytes);
+                } else if message == TlsMessage::ClientHello {
                     self.hello_seen = true;
                     if let Some(hello) = hello::read(&bytes) {
                         self.report(Event::TlsClientHello { connection, hello }, events);
@@ -236,7 +239,8 @@ impl Session {
         self.stage = stage;
         let whose = if sent { "our" } else { "the client's" };
         let why = format!("{what} after {whose} {}, as the scenario says", message.name());
-        events.push(Event::TlsWithheld { connection: self.http.connection(), why });
+        let closed = stage == Stage::Ending;
+        events.push(Event::TlsWithheld { connection: self.http.connection(), closed, why });
     }
 
     /// Makes records of what the HTTP session has to say; whether there is something new to send.
@@ -402,20 +406,4 @@ fn readable_version(ssl: &SslRef) -> String {
         Some(number) => format!("TLS {number}"),
         None => ssl.version_str().into(),
     }
-}
-
-/// The group of our ephemeral key.
-fn group(ssl: &SslRef) -> Option<String> {
-    let key = ssl.tmp_key().ok()?;
-    Some(match key.id() {
-        Id::DH => format!("DH {}", key.bits()),
-        Id::X25519 => "x25519".into(),
-        Id::X448 => "x448".into(),
-        Id::EC => match key.ec_key().ok()?.group().curve_name()? {
-            Nid::X9_62_PRIME192V1 => "secp192r1".into(),
-            Nid::X9_62_PRIME256V1 => "secp256r1".into(),
-            other => other.short_name().ok()?.to_owned(),
-        },
-        _ => return None,
-    })
 }

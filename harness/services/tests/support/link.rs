@@ -82,7 +82,7 @@ impl Link {
         let mac = address::GUEST_MAC.map(|byte| format!("{byte:02x}")).join(":");
         link.guest("ip", &["link", "set", "lo", "up"]);
         link.guest("ip", &["link", "set", "tap0", "address", &mac, "up"]);
-        link.start(Network::new(settings, image).unwrap(), socket, &theirs);
+        link.start(super::tls::network(settings, image), socket, &theirs);
         Some(link)
     }
 
@@ -146,6 +146,13 @@ impl Link {
             let _ = socket.shutdown(std::net::Shutdown::Both);
         });
         (self.stop, self.services) = (Some(send), Some(services));
+    }
+
+    /// Writes the anchor of the link's server for `--cacert`.
+    pub fn write_anchors(&self, settings: &NetworkSettings) -> String {
+        let path = self.directory().join("anchors.pem");
+        std::fs::write(&path, super::tls::anchors(settings)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     pub fn directory(&self) -> &Path {

@@ -5,6 +5,7 @@ pub mod dhcp;
 pub mod link;
 pub mod pcap;
 pub mod strict;
+pub mod tls;
 
 use record::Event;
 use services::{Network, NetworkSettings, address};
@@ -72,6 +73,8 @@ pub struct Bench {
     pub network: Network,
     pub now: GuestTime,
     pub events: Vec<Event>,
+    /// Lines of an NSS key log.
+    pub secrets: Vec<String>,
     pub frames: Vec<Frame>,
     pub sockets: SocketSet<'static>,
     pub loss: Option<Loss>,
@@ -112,9 +115,10 @@ impl Bench {
         interface.update_ip_addrs(|list| list.push(IpCidr::Ipv4(Ipv4Cidr::new(guest, 24))).unwrap());
         interface.routes_mut().add_default_ipv4_route(address::SERVER4).unwrap();
         Self {
-            network: Network::new(settings, image).unwrap(),
+            network: tls::network(settings, image),
             now: GuestTime::from_micros(1_000_000),
             events: Vec::new(),
+            secrets: Vec::new(),
             frames: Vec::new(),
             sockets: SocketSet::new(Vec::new()),
             loss: None,
@@ -131,6 +135,7 @@ impl Bench {
         self.network.receive(self.now, frame, &mut out);
         self.keep(&out);
         self.events.append(&mut out.events);
+        self.secrets.append(&mut out.secrets);
         out.frames
     }
 
@@ -141,6 +146,7 @@ impl Bench {
         self.network.poll(self.now, &mut out);
         self.keep(&out);
         self.events.append(&mut out.events);
+        self.secrets.append(&mut out.secrets);
         out.frames
     }
 

@@ -1,0 +1,135 @@
+//! The client's side of TLS, by OpenSSL over bytes in memory.
+
+use crate::behaviour::{ServerName, Tls, TlsVersion, Trust};
+use crate::url::Url;
+use libssl::Wire;
+use openssl::error::ErrorStack;
+use openssl::ssl::{
+    Error, ErrorCode, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
+};
+use openssl::x509::X509;
+use openssl::x509::verify::X509VerifyFlags;
+use std::net::IpAddr;
+
+/// TLS on one connection.
+pub(crate) struct Secure {
+    stream: SslStream<Wire>,
+    /// Whether a failure is told to the server.
+    alerts: bool,
+    established: bool,
+    /// Whether the server has announced the end of its data.
+    pub(crate) notified: bool,
+}
+
+/// TLS ended in an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+impl Secure {
+    /// A client for the server of `url`; `None` if its own settings contradict each other.
+    pub(crate) fn new(tls: &Tls, url: &Url) -> Option<Self> {
+        let stream = stream(tls, url).ok()?;
+        Some(Self { stream, alerts: tls.alerts, established: false, notified: false })
+    }
+
+    pub(crate) fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Goes on with the handshake as far as `bytes` from the server allow.
+    pub(crate) fn handshake(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.stream.get_mut().arrive(bytes);
+        match self.stream.connect() {
+            Ok(()) => self.established = true,
+            Err(error) if is_waiting(&error) => {}
+            Err(_) => return Err(self.broken()),
+        }
+        Ok(())
+    }
+
+    /// Decrypts `bytes` from the server.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+        self.stream.get_mut().arrive(bytes);
+        let mut plain = Vec::new();
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match self.stream.ssl_read(&mut buffer) {
+                Ok(length) => plain.extend_from_slice(&buffer[..length]),
+                Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
+                    self.notified = true;
+                    return Ok(plain);
+                }
+                Err(error) if is_waiting(&error) => return Ok(plain),
+                Err(_) => return Err(self.broken()),
+            }
+        }
+    }
+
+    /// Encrypts a request.
+    pub(crate) fn send(&mut self, plain: &[u8]) {
+        // It fails on a dead connection only, where a request goes nowhere.
+        let _ = self.stream.ssl_write(plain);
+    }
+
+    /// The bytes for the server.
+    pub(crate) fn take_written(&mut self) -> Vec<u8> {
+        self.stream.get_mut().take_written()
+    }
+
+    fn broken(&mut self) -> Broken {
+        if !self.alerts {
+            self.stream.get_mut().take_written();
+        }
+        Broken
+    }
+}
+
+fn is_waiting(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
+}
+
+fn stream(tls: &Tls, url: &Url) -> Result<SslStream<Wire>, ErrorStack> {
+    let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    builder.set_cipher_list(tls.suites.unwrap_or("DEFAULT:@SECLEVEL=0"))?;
+    builder.set_security_level(tls.security_level);
+    builder.set_min_proto_version(Some(protocol(tls.min_version)))?;
+    builder.set_max_proto_version(Some(protocol(tls.max_version)))?;
+    if let Some(groups) = tls.groups {
+        builder.set_groups_list(groups)?;
+    }
+    if let Some(algorithms) = tls.signature_algorithms {
+        builder.set_sigalgs_list(algorithms)?;
+    }
+    if let Some(protocols) = tls.alpn {
+        builder.set_alpn_protos(protocols)?;
+    }
+    if !tls.renegotiates {
+        builder.set_options(SslOptions::NO_RENEGOTIATION);
+    }
+    if let Trust::Anchors(anchors) = &tls.trust {
+        builder.set_verify(SslVerifyMode::PEER);
+        for anchor in anchors {
+            builder.cert_store_mut().add_cert(X509::from_der(anchor)?)?;
+        }
+        let parameters = builder.verify_param_mut();
+        parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+        parameters.set_time(tls.date);
+    }
+    let mut ssl = Ssl::new(&builder.build())?;
+    if let Trust::Anchors(_) = tls.trust {
+        ssl.param_mut().set_ip(IpAddr::V4(url.host))?;
+    }
+    if tls.server_name == ServerName::Literal {
+        ssl.set_hostname(&url.host.to_string())?;
+    }
+    SslStream::new(ssl, Wire::default())
+}
+
+fn protocol(version: TlsVersion) -> SslVersion {
+    match version {
+        TlsVersion::Tls10 => SslVersion::TLS1,
+        TlsVersion::Tls11 => SslVersion::TLS1_1,
+        TlsVersion::Tls12 => SslVersion::TLS1_2,
+        TlsVersion::Tls13 => SslVersion::TLS1_3,
+    }
+}

@@ -178,7 +178,6 @@ pub fn scenario(id: &str, level: &str, rest: &str) -> Scenario {
 
 /// Every point of `scenarios` on every build, with the controls.
 pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
-    let cache = tempfile::tempdir().unwrap();
     let selected: Vec<Selected<'_>> = scenarios
         .iter()
         .flat_map(|scenario| scenario.points().iter().map(move |point| (scenario, point)))
@@ -187,7 +186,7 @@ pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
         })
         .collect();
     let mut plan = run::plan(&selected, builds, &run::control());
-    run::equip(&mut plan, scenarios, &pki::Pki::open(cache.path()));
+    run::equip(&mut plan, scenarios, &pki::Pki::open(cache()));
     plan
 }
 

@@ -1,21 +1,40 @@
 //! A conforming client does what every shipped scenario expects of one, `may` included; so no expectation is impossible
 //! and no network of ours is broken where it should not be.
 
-use fake_firmware::{Behaviour, FakeFirmware};
+mod support;
+
+use fake_firmware::{Behaviour, FakeFirmware, Tls};
 use judge::{Ending, Finding, judge};
 use payload::Payload;
 use record::Entry;
-use scenario::{Point, load_dir};
-use services::Network;
-use std::path::Path;
+use scenario::{Point, Scenario, load_dir};
+use services::{Network, NetworkError};
+use std::{path::Path, sync::LazyLock};
+use support::Certificates;
 use wire::{Direction, Event, GuestEvent, GuestTime, Node, Outbox};
 
 /// Guest time after which a client has had its say: longer than four DISCOVERs, and a REQUEST tried as often.
 const LIMIT: GuestTime = GuestTime::from_micros(300_000_000);
 
-fn run(behaviour: Behaviour, point: &Point) -> Finding {
+static SHIPPED: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    load_dir(&tree).unwrap_or_else(|error| panic!("{error}"))
+});
+static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| Certificates::of(&SHIPPED));
+
+/// What is found about `behaviour` at `point`; nothing if this host's OpenSSL cannot do what is asked of the server.
+fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
     let payload = Payload::new("x64", [0x17; 16]).expect("a payload");
-    let mut network = Network::new(&point.network, payload.image()).expect("a checked network");
+    let identity = CERTIFICATES.of_server(point);
+    let mut network = match Network::with_identity(&point.network, payload.image(), identity) {
+        Ok(network) => network,
+        Err(NetworkError::Unsupported(unsupported)) => {
+            println!("not tested: {}: {unsupported}", point.id);
+            return None;
+        }
+        Err(error) => panic!("{}: {error}", point.id),
+    };
+    let behaviour = CERTIFICATES.client(behaviour, point);
     let mut guest = FakeFirmware::new(behaviour);
     let mut timeline: Vec<Entry> = Vec::new();
     let mut last_sign_of_life = GuestTime::ZERO;
@@ -29,7 +48,7 @@ fn run(behaviour: Behaviour, point: &Point) -> Finding {
                 if let Some(proof) = payload.read_proof(&bytes) {
                     timeline.push(Entry { at, event: proof.clone() });
                     if matches!(proof, Event::Proof { genuine: true, .. }) {
-                        return judge(&timeline, Ending::Proof, at, true);
+                        return Some(judge(&timeline, Ending::Proof, at, true));
                     }
                 }
                 at
@@ -44,7 +63,7 @@ fn run(behaviour: Behaviour, point: &Point) -> Finding {
                 at
             }
             GuestEvent::Tick { .. } | GuestEvent::Exited { .. } => {
-                return judge(&timeline, Ending::NothingToBoot, last_sign_of_life, false);
+                return Some(judge(&timeline, Ending::NothingToBoot, last_sign_of_life, false));
             }
         };
         timeline.extend(out.events.into_iter().map(|event| Entry { at: now, event }));
@@ -52,21 +71,19 @@ fn run(behaviour: Behaviour, point: &Point) -> Finding {
     }
 }
 
-fn deviations(behaviour: &Behaviour) -> Vec<String> {
-    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+/// How `behaviour` deviates at the points of the scenarios whose ids begin with `prefix`.
+fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {
     let mut deviations = Vec::new();
-    for scenario in load_dir(&tree).unwrap_or_else(|error| panic!("{error}")) {
-        for point in scenario.points() {
-            let expected = &point.expected;
-            let found = run(behaviour.clone(), point);
-            let as_expected = expected.outcome.is_empty()
-                || expected.outcome.contains(&found.outcome)
-                    && expected.stage.is_none_or(|stage| stage == found.stage)
-                    && (expected.cause.is_none() || expected.cause.as_deref() == found.cause);
-            if !as_expected {
-                deviations
-                    .push(format!("{}: {} at {} ({:?})", point.id, found.outcome, found.stage, found.cause));
-            }
+    for point in SHIPPED.iter().filter(|scenario| scenario.id.starts_with(prefix)).flat_map(Scenario::points)
+    {
+        let expected = &point.expected;
+        let Some(found) = run(behaviour, point) else { continue };
+        let as_expected = expected.outcome.is_empty()
+            || expected.outcome.contains(&found.outcome)
+                && expected.stage.is_none_or(|stage| stage == found.stage)
+                && (expected.cause.is_none() || expected.cause.as_deref() == found.cause);
+        if !as_expected {
+            deviations.push(format!("{}: {} at {} ({:?})", point.id, found.outcome, found.stage, found.cause));
         }
     }
     deviations
@@ -74,13 +91,18 @@ fn deviations(behaviour: &Behaviour) -> Vec<String> {
 
 #[test]
 fn a_conforming_client_meets_every_expectation() {
-    assert_eq!(deviations(&Behaviour::conforming()), Vec::<String>::new());
+    assert_eq!(deviations(&Behaviour::conforming(), ""), Vec::<String>::new());
 }
 
 /// The proof that the scenarios can tell clients apart.
 #[test]
 fn other_clients_do_not() {
     let conforming = Behaviour::conforming;
+    let tls = |change: fn(&mut Tls)| {
+        let mut behaviour = conforming();
+        change(&mut behaviour.tls);
+        behaviour
+    };
     for (behaviour, scenario) in [
         (Behaviour { speaks: false, ..conforming() }, "control/plain"),
         (Behaviour { redirects: 0, ..conforming() }, "http/redirect"),
@@ -91,11 +113,22 @@ fn other_clients_do_not() {
         (Behaviour { offers: fake_firmware::Offers::WithUrl, ..conforming() }, "dhcp4/no-vendor-class"),
         (Behaviour { media_type: fake_firmware::MediaType::WholeValue, ..conforming() }, "http/content-type"),
         (Behaviour { suffix: fake_firmware::Suffix::Ignored, ..conforming() }, "url/suffix"),
+        (tls(|tls| tls.opening = fake_firmware::Opening::PlainHttp), "tls/plain-server"),
+        (tls(|tls| tls.min_version = fake_firmware::TlsVersion::Tls10), "tls/leaf-key"),
+        (tls(|tls| tls.max_version = fake_firmware::TlsVersion::Tls12), "tls/suite-tls13"),
+        (tls(|tls| tls.suites = Some("kRSA")), "tls/suite"),
+        (tls(|tls| tls.suites = Some("ALL:COMPLEMENTOFALL")), "tls/suite-weak"),
+        (tls(|tls| tls.groups = Some("P-384")), "tls/group"),
+        (tls(|tls| tls.server_name = fake_firmware::ServerName::Literal), "tls/server-name"),
+        (tls(|tls| tls.security_level = 0), "tls/leaf-signature"),
+        (tls(|tls| tls.security_level = 0), "tls/dh-size"),
+        (tls(|tls| tls.security_level = 3), "tls/intermediate-key"),
+        (tls(|tls| tls.trust = fake_firmware::Trust::Everybody), "tls/untrusted"),
+        (tls(|tls| tls.trust = fake_firmware::Trust::Everybody), "tls/name-mismatch"),
+        (tls(|tls| tls.trust = fake_firmware::Trust::Everybody), "tls/leaf-expired"),
+        (tls(|tls| tls.trust = fake_firmware::Trust::Everybody), "tls/purpose"),
+        (tls(|tls| tls.trust = fake_firmware::Trust::Everybody), "tls/no-trust"),
     ] {
-        let found = deviations(&behaviour);
-        assert!(
-            found.iter().any(|deviation| deviation.starts_with(scenario)),
-            "{scenario} tells nothing: {found:?}"
-        );
+        assert!(!deviations(&behaviour, scenario).is_empty(), "{scenario} tells nothing of {behaviour:?}");
     }
 }

@@ -115,3 +115,49 @@ fn signature_list(bytes: &[u8]) -> Result<(SignatureList, usize), String> {
 pub fn cipher_list(suites: &[u16]) -> Vec<u8> {
     suites.iter().flat_map(|suite| suite.to_be_bytes()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_list_is_refused_where_it_starts() {
+        let good = certificate_list(b"abc");
+        let with = |at: usize, value: u32| {
+            let mut bytes = [good.clone(), good.clone()].concat();
+            bytes[good.len() + at..good.len() + at + 4].copy_from_slice(&value.to_le_bytes());
+            signature_lists(&bytes).map_err(|error| (error.at, error.problem))
+        };
+        assert_eq!(with(16, 47).unwrap().len(), 2, "nothing changed");
+        for (at, value, problem) in [
+            (16, 48, "it has 48 bytes, and 47 are left"),
+            (16, u32::MAX, "it has 4294967295 bytes"),
+            (16, 46, "18 bytes are no signatures of 19"),
+            (16, 27, "its header of 0 bytes does not fit into 27"),
+            (16, 28, "0 bytes are no signatures"),
+            (20, 20, "its header of 20 bytes does not fit"),
+            (20, u32::MAX, "does not fit"),
+            (24, 0, "its signatures of 0 bytes have no room"),
+            (24, 16, "have no room"),
+            (24, 20, "19 bytes are no signatures of 20"),
+        ] {
+            let (start, found) = with(at, value).expect_err(problem);
+            assert!(start == good.len() && found.contains(problem), "{found}");
+        }
+        assert!(signature_lists(&good[..good.len() - 1]).is_err() && signature_lists(&good[..20]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = signature_lists(&bytes);
+        }
+
+        #[test]
+        fn a_list_is_read_as_it_was_written(data in prop::collection::vec(any::<u8>(), 1..200)) {
+            let expected = SignatureList { kind: X509, signatures: vec![(OWNER, data.clone())] };
+            prop_assert_eq!(signature_lists(&certificate_list(&data)), Ok(vec![expected]));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod certify;
 mod key;
 mod plan;
+mod revocation;
 mod signature;
 mod store;
 
@@ -29,6 +30,9 @@ pub struct Identity {
     pub key: Vec<u8>,
     /// The certificates to enrol; empty if none are.
     pub anchors: Vec<Vec<u8>>,
+    /// The revocation list of the leaf's issuer, DER, if the leaf is revoked or says where that list is: what
+    /// `leaf.crl_url` should serve, as `application/pkix-crl` (RFC 2585 §4.2). A self-signed leaf has none.
+    pub crl: Option<Vec<u8>>,
 }
 
 /// Why there is no certificate.
@@ -106,8 +110,8 @@ impl Pki {
     }
 
     /// The chain that `settings`, with placeholders replaced, describe at the `date` (UTC) that the guest's clock shows.
-    /// The same input gives the same bytes as long as the cache lives. Takes milliseconds once the keys are there; making
-    /// them takes up to a minute (RSA-8192). Blocks.
+    /// The same input gives the same bytes as long as the cache lives. Takes some 5 ms once the keys are there; making them
+    /// takes up to a minute (RSA-8192). Blocks.
     pub fn mint(&self, settings: &Settings, date: DateTime) -> Result<Identity, MintError> {
         settings.check()?;
         let chain = Chain::certify(&self.directory, settings, date)?;
@@ -116,6 +120,7 @@ impl Pki {
             chain: sent.map(|certificate| certificate.der.clone()).collect(),
             key: chain.leaf.key.pkcs8()?,
             anchors: chain.enrolled(settings),
+            crl: chain.crl(&self.directory, settings, date)?,
         })
     }
 
@@ -213,6 +218,20 @@ impl Chain {
             Part::Cross => self.cross.as_ref().map(|(_, certificate)| certificate),
             Part::Stranger => self.stranger.as_ref(),
         }
+    }
+
+    fn crl(
+        &self,
+        directory: &Path,
+        settings: &Settings,
+        date: DateTime,
+    ) -> Result<Option<Vec<u8>>, MintError> {
+        let is_wanted = settings.leaf.revoked || settings.leaf.crl_url.is_some();
+        if !is_wanted || settings.leaf.issuer == Issuer::Itself {
+            return Ok(None);
+        }
+        let issuer = self.intermediates.last().unwrap_or(&self.anchor);
+        revocation::list(directory, issuer, &self.leaf, settings.leaf.revoked, date).map(Some)
     }
 
     fn enrolled(&self, settings: &Settings) -> Vec<Vec<u8>> {

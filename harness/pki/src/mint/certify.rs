@@ -10,7 +10,8 @@ use super::{
     signature,
 };
 use crate::{
-    MintError, algorithm,
+    MintError,
+    algorithm::{self, Scheme},
     settings::{KeyIdentifiers, Serial, Version},
 };
 use jiff::{Span, civil::DateTime};
@@ -32,6 +33,8 @@ pub(super) struct Certified {
     pub(super) plan: Plan,
     pub(super) key: TestKey,
     pub(super) key_identifier: Vec<u8>,
+    /// Octets of its serial number, without the sign.
+    pub(super) serial: Vec<u8>,
     pub(super) der: Vec<u8>,
 }
 
@@ -51,23 +54,38 @@ pub(super) fn certify(
 ) -> Result<Certified, MintError> {
     let key = TestKey::get(directory, plan.key, &plan.role)?;
     let public = key.public()?;
-    let mut certified =
-        Certified { key_identifier: key_identifier(&public, &plan.id), plan, key, der: Vec::new() };
+    let mut certified = Certified {
+        key_identifier: key_identifier(&public, &plan.id),
+        serial: serial(&plan, issuer, &public),
+        plan,
+        key,
+        der: Vec::new(),
+    };
     let by = issuer.unwrap_or(certified.signatory());
     let draft = draft(&certified, issuer, &public, date)?;
     let scheme = algorithm::scheme(by.key.key, certified.plan.signature)
         .map_err(|problem| MintError::Unsignable { role: certified.plan.role.clone(), problem })?;
     let name = yasna::construct_der(|writer| scheme.write(writer));
     let body = exchanged(&draft, &certified.plan, &name, &public)?;
-    let signature = signature::get(directory, by.key, scheme, &body)?;
-    certified.der = yasna::construct_der(|writer| {
+    certified.der = signed(directory, by.key, scheme, &body)?;
+    Ok(certified)
+}
+
+/// `body` with its signature: a Certificate or a CertificateList (RFC 5280 §4.1 and §5.1).
+pub(super) fn signed(
+    directory: &Path,
+    key: &TestKey,
+    scheme: Scheme,
+    body: &[u8],
+) -> Result<Vec<u8>, MintError> {
+    let signature = signature::get(directory, key, scheme, body)?;
+    Ok(yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
-            writer.next().write_der(&body);
-            writer.next().write_der(&name);
+            writer.next().write_der(body);
+            scheme.write(writer.next());
             writer.next().write_bitvec_bytes(&signature, signature.len() * 8);
         });
-    });
-    Ok(certified)
+    }))
 }
 
 /// Any unique value will do (RFC 5280 §4.2.1.2). It is not of the key alone: authorities share keys, and a client that
@@ -86,9 +104,9 @@ fn draft(
     let plan = &certified.plan;
     let mut params = plan.params();
     let time = |(year, month, day, time)| rcgen::date_time_ymd(year, month, day) + time;
-    params.not_before = time(moment(plan, date, plan.valid_from_days)?);
-    params.not_after = time(moment(plan, date, plan.valid_until_days)?);
-    params.serial_number = Some(SerialNumber::from_slice(&serial(plan, issuer, public)));
+    params.not_before = time(moment(&plan.role, date, plan.valid_from_days)?);
+    params.not_after = time(moment(&plan.role, date, plan.valid_until_days)?);
+    params.serial_number = Some(SerialNumber::from_slice(&certified.serial));
     let mut issuer_params = rcgen::CertificateParams::default();
     let by = issuer.unwrap_or(certified.signatory());
     issuer_params.distinguished_name = by.subject.clone();
@@ -109,8 +127,8 @@ fn draft(
 }
 
 /// `days` from `date`: year, month, day and time of day.
-fn moment(plan: &Plan, date: DateTime, days: i32) -> Result<(i32, u8, u8, Duration), MintError> {
-    let wrong = || MintError::Time { role: plan.role.clone(), days, date };
+pub(super) fn moment(role: &str, date: DateTime, days: i32) -> Result<(i32, u8, u8, Duration), MintError> {
+    let wrong = || MintError::Time { role: role.into(), days, date };
     let then = Span::new().try_days(days).and_then(|span| date.checked_add(span)).map_err(|_| wrong())?;
     // X.509 has years of four digits; before 1950 not even RFC 5280 knows how to write one (§4.1.2.5).
     if !(1950..=9999).contains(&then.year()) {
@@ -181,7 +199,7 @@ fn negated(serial: &[u8]) -> ASN1Result<Vec<u8>> {
 }
 
 /// Stands where rcgen wants keys; its draft's public key and signature are exchanged.
-struct Blank;
+pub(super) struct Blank;
 
 impl PublicKeyData for Blank {
     fn der_bytes(&self) -> &[u8] {

@@ -88,7 +88,7 @@ impl Plan {
         let about = format!("{constraints:?}");
         let id = digest(&[title, &role, context, &serde_json::to_string(settings)?, &about]);
         // Two authorities that differ in anything must never be taken for each other in one bundle.
-        let subject = subject(Some(&format!("{title} {}", &id[..12])));
+        let subject = subject(None, Some(&format!("{title} {}", &id[..12])));
         let mut custom = vec![];
         custom.extend(basic_constraints(settings.basic_constraints, settings.path_length));
         custom.extend(unknown(settings.unknown_extension));
@@ -125,9 +125,12 @@ impl Plan {
         custom.extend(settings.must_staple.then(must_staple));
         custom.extend(unknown(settings.unknown_extension));
         custom.extend(padding(settings.padding_bytes));
+        let id = digest(&["leaf", context, &serde_json::to_string(settings)?]);
+        // Nor one self-signed leaf for another that is enrolled.
+        let subject = subject(Some(&format!("leaf {}", &id[..12])), settings.common_name.as_deref());
         Ok(Self {
-            id: digest(&["leaf", context, &serde_json::to_string(settings)?]),
-            subject: subject(settings.common_name.as_deref()),
+            id,
+            subject,
             role: "leaf".into(),
             key: settings.key,
             signature: settings.signature,
@@ -160,9 +163,12 @@ impl Plan {
     }
 }
 
-fn subject(common_name: Option<&str>) -> DistinguishedName {
+fn subject(unit: Option<&str>, common_name: Option<&str>) -> DistinguishedName {
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, ORGANISATION);
+    if let Some(unit) = unit {
+        subject.push(DnType::OrganizationalUnitName, unit);
+    }
     if let Some(name) = common_name {
         subject.push(DnType::CommonName, name);
     }

@@ -97,6 +97,8 @@ pub struct Leaf {
     pub padding_bytes: u32,
     /// Whether it demands a stapled OCSP response (RFC 7633).
     pub must_staple: bool,
+    /// Whether its issuer's revocation list has it (RFC 5280 §5). `crl_url` says where that list is.
+    pub revoked: bool,
     /// Where its revocation list is (RFC 5280 §4.2.1.13), with placeholders; `null` does not say.
     pub crl_url: Option<String>,
     /// Where its OCSP responder is (RFC 5280 §4.2.2.1), with placeholders; `null` does not say.
@@ -126,6 +128,7 @@ impl Default for Leaf {
             unknown_extension: UnknownExtension::Absent,
             padding_bytes: 0,
             must_staple: false,
+            revoked: false,
             crl_url: None,
             ocsp_url: None,
             issuer_url: None,

@@ -1,8 +1,8 @@
 //! What is wrong with settings that are well-formed.
 
 use super::{
-    Authority, CrossSigned, Enrolled, Extra, Issuer, Key, Leaf, Missing, NameConstraints, Order, Settings,
-    SettingsError, Signature, name,
+    Authority, CrossSigned, Enrolled, Extra, Issuer, Key, Leaf, Missing, NameConstraints, Order, Serial,
+    Settings, SettingsError, Signature, name,
 };
 use crate::algorithm;
 
@@ -107,6 +107,12 @@ impl Settings {
                     "says itself what is enrolled; expected `enrolled: anchor`",
                 ));
             }
+        }
+        if self.leaf.revoked && alone {
+            return Err(error("leaf.revoked", "a self-signed leaf has no issuer who could revoke it"));
+        }
+        if self.leaf.revoked && self.leaf.serial == Serial::Negative {
+            return Err(error("leaf.revoked", "a revocation list cannot name a negative serial number here"));
         }
         let others = self.layout().len() - 1;
         if self.order == Order::OthersReversed && others < 2 {

@@ -1,0 +1,22 @@
+//! Errors of OpenSSL 3 (`openssl/x509_vfy.h`).
+
+pub const NO_CRL: u32 = 3;
+pub const SIGNATURE_FAILURE: u32 = 7;
+pub const NOT_YET_VALID: u32 = 9;
+pub const EXPIRED: u32 = 10;
+pub const SELF_SIGNED_LEAF: u32 = 18;
+pub const SELF_SIGNED_IN_CHAIN: u32 = 19;
+pub const NO_ISSUER: u32 = 20;
+pub const REVOKED: u32 = 23;
+pub const PATH_TOO_LONG: u32 = 25;
+pub const WRONG_PURPOSE: u32 = 26;
+pub const MUST_NOT_SIGN: u32 = 32;
+pub const UNKNOWN_CRITICAL: u32 = 34;
+pub const NOT_PERMITTED: u32 = 47;
+pub const EXCLUDED: u32 = 48;
+pub const NAME_MISMATCH: u32 = 62;
+pub const ADDRESS_MISMATCH: u32 = 64;
+pub const LEAF_KEY_WEAK: u32 = 66;
+pub const AUTHORITY_KEY_WEAK: u32 = 67;
+pub const HASH_WEAK: u32 = 68;
+pub const NO_AUTHORITY: u32 = 79;

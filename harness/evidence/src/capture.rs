@@ -108,7 +108,9 @@ impl Capture {
         value.resize(value.len().next_multiple_of(4), 0);
         self.flush()?;
         let block = UnknownBlock::new(DECRYPTION_SECRETS, 0, &value);
-        self.encoder.write_pcapng_block(block).map_err(|reason| EvidenceError::encode(&self.path, &reason))?;
+        self.encoder
+            .write_pcapng_block(block)
+            .map_err(|reason| EvidenceError::encode(&self.path, &reason))?;
         let block = std::mem::take(self.encoder.get_mut());
 
         let mut beside = self.path.clone().into_os_string();

@@ -312,3 +312,46 @@ fn a_directory_that_cannot_be_made_is_an_error_with_a_way_out() {
     let error = CellEvidence::create(&file.join("cell"), &meta(), "").err().unwrap().to_string();
     assert!(error.starts_with("failed to create ") && error.contains("--out"), "{error}");
 }
+
+/// Block types of a pcapng file of our byte order, in order.
+fn blocks(bytes: &[u8]) -> Vec<u32> {
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut types = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        types.push(word(at));
+        let length = word(at + 4) as usize;
+        assert_eq!(word(at + length - 4) as usize, length, "the length stands at both ends");
+        at += length;
+    }
+    types
+}
+
+#[test]
+fn secrets_stand_before_the_packets() {
+    let directory = tempfile::tempdir().unwrap();
+    let without = record(&directory.path().join("without"), 8);
+    assert_eq!(without.files.keys, None);
+    let plain = fs::read(&without.files.capture).unwrap();
+
+    let mut cell = create(&directory.path().join("with"));
+    // One that comes before the first frame, and one whose length is no multiple of four.
+    cell.secret("CLIENT_RANDOM 00 11").unwrap();
+    for (direction, frame) in download(8) {
+        cell.frame(at(5), direction, &frame).unwrap();
+    }
+    cell.secret("CLIENT_RANDOM 22 333\n").unwrap();
+    let with = cell.finish(at(6)).unwrap();
+    let keys = fs::read_to_string(with.files.keys.unwrap()).unwrap();
+    assert_eq!(keys, "CLIENT_RANDOM 00 11\nCLIENT_RANDOM 22 333\n");
+    let capture = fs::read(&with.files.capture).unwrap();
+    assert!(capture.windows(keys.len()).any(|part| part == keys.as_bytes()));
+
+    let mut expected = blocks(&plain);
+    assert!(expected.len() > 10 && expected[2..].iter().all(|kind| *kind == 6), "{expected:?}");
+    expected.insert(2, 10);
+    assert_eq!(blocks(&capture), expected);
+    let beside: Vec<_> =
+        fs::read_dir(directory.path().join("with")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert!(!beside.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{beside:?}");
+}

@@ -10,7 +10,7 @@ mod session;
 
 pub use context::Unsupported;
 pub(crate) use context::{Context, NoContext};
-pub(crate) use hello::{in_stream as hello_in_stream, looks_like_tls};
+pub(crate) use hello::{in_stream as hello_in_stream, is_partial as is_partial_hello, looks_like_tls};
 pub(crate) use names::suite_number;
 pub(crate) use session::Session;
 

@@ -476,8 +476,11 @@ fn the_wrong_protocol_on_a_port_is_recognised() {
     swapped.http.port = 443;
     // TLS to a plain server.
     let mut bench = Bench::new(&swapped, image(IMAGE));
+    let mut context = lax();
+    // A ClientHello that needs more than one segment.
+    context.set_alpn_protos(&b"\x09protocol-".repeat(200)).unwrap();
     let mut client =
-        Client::new(&mut bench, 443, &lax().build(), |ssl| ssl.set_hostname("boot.example").unwrap());
+        Client::new(&mut bench, 443, &context.build(), |ssl| ssl.set_hostname("boot.example").unwrap());
     assert!(client.handshake(&mut bench).is_err());
     let hello = bench.events.iter().find_map(|event| match event {
         Event::TlsClientHello { hello, .. } => hello.server_name.as_deref(),
@@ -589,6 +592,16 @@ fn what_this_openssl_cannot_do_is_unsupported() {
         (s.min_version, s.max_version) = (Version::Tls11, Version::Tls11);
     });
     assert_eq!(path, "network.tls.certificate");
+}
+
+/// `cargo test -p services --features vendored --test tls`
+#[cfg(feature = "vendored")]
+#[test]
+fn openssl_from_source_has_what_distributions_removed() {
+    let events = boot(&mut bench(|s| {
+        (s.suites, s.min_version) = (Some(vec!["TLS_RSA_WITH_3DES_EDE_CBC_SHA".into()]), Version::Tls10);
+    }));
+    assert_eq!(established(&events).1, "TLS_RSA_WITH_3DES_EDE_CBC_SHA");
 }
 
 #[test]

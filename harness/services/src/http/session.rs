@@ -82,6 +82,8 @@ impl Session {
         while self.stage != Stage::Ending && self.outgoing.is_empty() && self.body.is_none() {
             match parse(&self.input) {
                 Parsed::Partial => return,
+                // A ClientHello is told whole, and it may come in several segments.
+                Parsed::Malformed(..) if !self.secure && tls::is_partial_hello(&self.input) => return,
                 Parsed::Malformed(status, why) => {
                     let why = self.tls_instead(events).unwrap_or(why);
                     events.push(Event::HttpMalformed { connection: self.connection, why });

@@ -74,6 +74,16 @@ pub(crate) fn in_stream(bytes: &[u8]) -> Option<ClientHello> {
     read(bytes.get(5..5 + length)?)
 }
 
+/// Whether a stream is the beginning of a record with a ClientHello, and not the whole of it.
+pub(crate) fn is_partial(bytes: &[u8]) -> bool {
+    match *bytes {
+        [_, _, _, high, low, CLIENT_HELLO, ..] if looks_like_tls(bytes) => {
+            bytes.len() < 5 + usize::from(u16::from_be_bytes([high, low]))
+        }
+        _ => false,
+    }
+}
+
 /// Whether a stream begins like one of TLS: a record with handshake messages.
 pub(crate) fn looks_like_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [HANDSHAKE, 3, 0..=4, ..])
@@ -146,6 +156,8 @@ mod tests {
         assert_eq!(in_stream(&record), read(&message));
         assert!(read(&message).is_some());
         assert_eq!(in_stream(&record[..record.len() - 1]), None);
+        assert!(is_partial(&record[..record.len() - 1]) && !is_partial(&record));
+        assert!(!is_partial(b"\x16\x03\x01\xff\xffwhatever") && !is_partial(b"GET / HTTP/1.1"));
         assert_eq!(in_stream(b"GET / HTTP/1.1\r\n\r\n"), None);
     }
 

@@ -79,8 +79,12 @@ pub struct Tls {
     pub date: i64,
     /// Whether it tells the server what is wrong before it leaves (RFC 8446 §6.2).
     pub alerts: bool,
-    /// Whether it does another handshake when it is asked to (RFC 5246 §7.4.1.1: it may refuse).
-    pub renegotiates: bool,
+    /// What it does when it is asked for another handshake.
+    pub renegotiation: Renegotiation,
+    /// Whether it answers a HelloRetryRequest (RFC 8446 §4.1.4), or leaves.
+    pub answers_retry: bool,
+    /// Whether its second flight is damaged.
+    pub damages_flight: bool,
 }
 
 /// What a client says first where TLS is due.
@@ -92,6 +96,17 @@ pub enum Opening {
     Nothing,
     /// Its HTTP request.
     PlainHttp,
+}
+
+/// What a client does about HelloRequest (RFC 5246 §7.4.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renegotiation {
+    /// Another handshake.
+    Does,
+    /// It says that it does not want to, and goes on; it may.
+    Declines,
+    /// It leaves.
+    Breaks,
 }
 
 /// Versions of TLS.
@@ -307,7 +322,9 @@ impl Behaviour {
                 trust: Trust::Anchors(Vec::new()),
                 date: 0,
                 alerts: true,
-                renegotiates: true,
+                renegotiation: Renegotiation::Does,
+                answers_retry: true,
+                damages_flight: false,
             },
             closing: Closing::Fin,
             execution: Execution::Runs,
@@ -334,7 +351,8 @@ impl Behaviour {
                 server_name: ServerName::Literal,
                 security_level: 0,
                 alerts: false,
-                renegotiates: false,
+                // It takes the handshake record for data.
+                renegotiation: Renegotiation::Breaks,
                 ..Self::conforming().tls
             },
             ..Self::conforming()

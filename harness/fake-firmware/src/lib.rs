@@ -22,7 +22,7 @@ mod tls;
 mod url;
 
 pub use behaviour::{
-    Behaviour, Closing, Execution, Host, MediaType, Moment, Offers, Opening, Request, ServerName, Suffix,
-    Tls, TlsVersion, Trouble, TroubleKind, Trust,
+    Behaviour, Closing, Execution, Host, MediaType, Moment, Offers, Opening, Renegotiation, Request,
+    ServerName, Suffix, Tls, TlsVersion, Trouble, TroubleKind, Trust,
 };
 pub use guest::{FakeFirmware, MAC};

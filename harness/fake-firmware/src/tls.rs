@@ -1,8 +1,8 @@
 //! The client's side of TLS, by OpenSSL over bytes in memory.
 
-use crate::behaviour::{ServerName, Tls, TlsVersion, Trust};
+use crate::behaviour::{Renegotiation, ServerName, Tls, TlsVersion, Trust};
 use crate::url::Url;
-use libssl::Wire;
+use libssl::{Content, Wire};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
     Error, ErrorCode, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
@@ -11,11 +11,24 @@ use openssl::x509::X509;
 use openssl::x509::verify::X509VerifyFlags;
 use std::net::IpAddr;
 
+/// `HandshakeType` of a HelloRequest (RFC 5246 §7.4).
+const HELLO_REQUEST: u8 = 0;
+/// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 §4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
 /// TLS on one connection.
 pub(crate) struct Secure {
     stream: SslStream<Wire>,
     /// Whether a failure is told to the server.
     alerts: bool,
+    leaves_at_hello_request: bool,
+    leaves_at_retry: bool,
+    damages_flight: bool,
+    /// Times that there was something for the server.
+    flights: u32,
     established: bool,
     /// Whether the server has announced the end of its data.
     pub(crate) notified: bool,
@@ -29,7 +42,16 @@ impl Secure {
     /// A client for the server of `url`; `None` if its own settings contradict each other.
     pub(crate) fn new(tls: &Tls, url: &Url) -> Option<Self> {
         let stream = stream(tls, url).ok()?;
-        Some(Self { stream, alerts: tls.alerts, established: false, notified: false })
+        Some(Self {
+            stream,
+            alerts: tls.alerts,
+            leaves_at_hello_request: tls.renegotiation == Renegotiation::Breaks,
+            leaves_at_retry: !tls.answers_retry,
+            damages_flight: tls.damages_flight,
+            flights: 0,
+            established: false,
+            notified: false,
+        })
     }
 
     pub(crate) fn is_established(&self) -> bool {
@@ -39,7 +61,11 @@ impl Secure {
     /// Goes on with the handshake as far as `bytes` from the server allow.
     pub(crate) fn handshake(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         self.stream.get_mut().arrive(bytes);
-        match self.stream.connect() {
+        let outcome = self.stream.connect();
+        if self.leaves() {
+            return Err(self.broken());
+        }
+        match outcome {
             Ok(()) => self.established = true,
             Err(error) if is_waiting(&error) => {}
             Err(_) => return Err(self.broken()),
@@ -53,7 +79,11 @@ impl Secure {
         let mut plain = Vec::new();
         let mut buffer = [0; 16 * 1024];
         loop {
-            match self.stream.ssl_read(&mut buffer) {
+            let outcome = self.stream.ssl_read(&mut buffer);
+            if self.leaves() {
+                return Err(self.broken());
+            }
+            match outcome {
                 Ok(length) => plain.extend_from_slice(&buffer[..length]),
                 Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
                     self.notified = true;
@@ -73,7 +103,25 @@ impl Secure {
 
     /// The bytes for the server.
     pub(crate) fn take_written(&mut self) -> Vec<u8> {
-        self.stream.get_mut().take_written()
+        let mut written = self.stream.get_mut().take_written();
+        self.flights += u32::from(!written.is_empty());
+        if self.damages_flight
+            && self.flights == 2
+            && let Some(last) = written.last_mut()
+        {
+            *last ^= 1;
+        }
+        written
+    }
+
+    /// Whether the server said something after which this client leaves.
+    fn leaves(&self) -> bool {
+        let steps = libssl::take_trace(self.stream.ssl());
+        let mut received = steps.iter().filter(|step| !step.sent && step.content == Content::Handshake);
+        received.any(|step| {
+            (self.leaves_at_hello_request && step.bytes.first() == Some(&HELLO_REQUEST))
+                || (self.leaves_at_retry && step.bytes.get(6..38) == Some(&RETRY))
+        })
     }
 
     fn broken(&mut self) -> Broken {
@@ -103,7 +151,7 @@ fn stream(tls: &Tls, url: &Url) -> Result<SslStream<Wire>, ErrorStack> {
     if let Some(protocols) = tls.alpn {
         builder.set_alpn_protos(protocols)?;
     }
-    if !tls.renegotiates {
+    if tls.renegotiation != Renegotiation::Does {
         builder.set_options(SslOptions::NO_RENEGOTIATION);
     }
     if let Trust::Anchors(anchors) = &tls.trust {
@@ -116,6 +164,7 @@ fn stream(tls: &Tls, url: &Url) -> Result<SslStream<Wire>, ErrorStack> {
         parameters.set_time(tls.date);
     }
     let mut ssl = Ssl::new(&builder.build())?;
+    libssl::trace(&mut ssl)?;
     if let Trust::Anchors(_) = tls.trust {
         ssl.param_mut().set_ip(IpAddr::V4(url.host))?;
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Transcript, boot_from, https};
-use fake_firmware::{Behaviour, Opening, ServerName, Tls, TlsVersion, Trust};
+use fake_firmware::{Behaviour, Opening, Renegotiation, ServerName, Tls, TlsVersion, Trust};
 use record::{Direction, Event, TcpEnd, TlsMessage};
 use services::NetworkSettings;
 use services::tls::{Settings, Version};
@@ -131,17 +131,21 @@ fn its_first_words_can_be_others() {
 
 #[test]
 fn it_does_another_handshake_or_not() {
-    for renegotiates in [true, false] {
+    for renegotiation in [Renegotiation::Does, Renegotiation::Declines, Renegotiation::Breaks] {
         let mut client = Behaviour::conforming();
-        client.tls.renegotiates = renegotiates;
+        client.tls.renegotiation = renegotiation;
         let settings = network(|s| (s.max_version, s.renegotiate_after) = (Version::Tls12, Some(300)));
         let transcript = boot_from(client, &settings);
         let hellos = transcript
             .events
             .iter()
             .filter(|event| matches!(event, Event::TlsMessage { message: TlsMessage::ClientHello, .. }));
-        assert!(transcript.boots(), "RFC 5246 §7.4.1.1: it may go on without");
-        assert_eq!(hellos.count(), if renegotiates { 2 } else { 1 }, "{}", transcript.text());
+        assert_eq!(
+            transcript.boots(),
+            renegotiation != Renegotiation::Breaks,
+            "RFC 5246 §7.4.1.1: it may decline"
+        );
+        assert_eq!(hellos.count(), if renegotiation == Renegotiation::Does { 2 } else { 1 });
     }
 }
 
@@ -162,4 +166,31 @@ fn it_follows_a_redirect_into_tls() {
     (settings.http.status, settings.http.location) = (302, Some("https://{server4}/boot.efi".into()));
     let transcript = boot_from(Behaviour::conforming(), &settings);
     assert!(transcript.boots() && negotiated(&transcript).is_some());
+}
+
+#[test]
+fn it_answers_a_retry_or_leaves() {
+    for answers_retry in [true, false] {
+        let mut client = client(|tls| tls.groups = Some("X25519:P-256"));
+        client.tls.answers_retry = answers_retry;
+        let settings = network(|s| {
+            s.min_version = Version::Tls13;
+            s.groups = Some(vec![services::tls::Group::Secp256r1]);
+        });
+        assert_eq!(boot_from(client, &settings).boots(), answers_retry);
+    }
+}
+
+#[test]
+fn a_damaged_flight_is_noticed_by_the_server() {
+    for version in [Version::Tls12, Version::Tls13] {
+        let mut settings = https();
+        (settings.tls.min_version, settings.tls.max_version) = (version, version);
+        let transcript = boot_from(client(|tls| tls.damages_flight = true), &settings);
+        assert!(!transcript.boots());
+        assert!(
+            transcript.events.iter().any(|event| matches!(event, Event::TlsFailed { .. })),
+            "{version:?}"
+        );
+    }
 }

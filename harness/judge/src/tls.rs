@@ -53,7 +53,10 @@ impl<'a> Handshake<'a> {
             }
             Event::TlsMessage { connection, direction, message } => {
                 let it = Self::of(all, *connection);
-                it.last = Some((*direction, *message));
+                // In TLS 1.3 it means nothing, and below it goes with Finished.
+                if *message != TlsMessage::ChangeCipherSpec {
+                    it.last = Some((*direction, *message));
+                }
                 let ours = *direction == Direction::ToGuest;
                 it.certificate_sent |= ours && *message == TlsMessage::Certificate;
                 if ours && *message == TlsMessage::Finished && it.renegotiation == Some(Renegotiation::Begun)
@@ -82,9 +85,11 @@ impl<'a> Handshake<'a> {
             Event::TlsFailed { connection, reason, why } => {
                 Self::of(all, *connection).failed = Some((*reason, why));
             }
+            // Not every connection is closed by the time that the firmware has finished with the attempt.
+            Event::TlsTruncated { connection } => Self::of(all, *connection).ended = Some(TcpEnd::GuestFin),
             Event::TcpClosed { connection, how } => {
                 if let Some(it) = all.iter_mut().find(|one| one.connection == *connection) {
-                    it.ended = Some(*how);
+                    it.ended.get_or_insert(*how);
                 }
             }
             _ => {}

@@ -227,6 +227,11 @@ pub enum Event {
         /// What was done instead of going on.
         why: String,
     },
+    /// The guest ended its side of the connection (FIN) without close_notify (RFC 8446 §6.1).
+    TlsTruncated {
+        /// Connection number.
+        connection: u32,
+    },
     /// Our server asked for another handshake (RFC 5246 §7.4.1.1).
     TlsRenegotiation {
         /// Connection number.

@@ -55,6 +55,8 @@ pub enum TlsMessage {
     HelloRequest,
     ClientHello,
     ServerHello,
+    /// A ServerHello by its number (RFC 8446 §4.1.4).
+    HelloRetryRequest,
     NewSessionTicket,
     EndOfEarlyData,
     EncryptedExtensions,
@@ -101,6 +103,7 @@ impl TlsMessage {
             Self::HelloRequest => "HelloRequest",
             Self::ClientHello => "ClientHello",
             Self::ServerHello => "ServerHello",
+            Self::HelloRetryRequest => "HelloRetryRequest",
             Self::NewSessionTicket => "NewSessionTicket",
             Self::EndOfEarlyData => "EndOfEarlyData",
             Self::EncryptedExtensions => "EncryptedExtensions",

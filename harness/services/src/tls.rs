@@ -105,6 +105,7 @@ const LARGEST_RECORD: u16 = 16_384;
 
 /// Versions of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TlsVersion")]
 #[allow(missing_docs)]
 pub enum Version {
     #[serde(rename = "1.0")]

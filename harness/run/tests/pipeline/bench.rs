@@ -14,6 +14,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wire::{Direction, Guest, GuestEvent, GuestTime};
 
+/// [`machine::DEFAULT_RTC_BASE`] in Unix seconds.
+const RTC_BASE: u64 = 1_767_225_600;
+
+/// Where test keys are kept between runs of these tests.
+pub fn cache() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
 /// What lies between a guest and us.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Link {
@@ -125,6 +133,11 @@ impl Guests for Fakes {
     ) -> Result<Started<FakeGuest>, StartError> {
         let attempt = *self.attempts.borrow_mut().entry(cell.id.clone()).and_modify(|n| *n += 1).or_insert(1);
         let (behaviour, link) = (self.choice)(cell, firmware, attempt)?;
+        let certificate = services::Network::certificate(&cell.network).unwrap();
+        let identity =
+            certificate.map(|it| pki::Pki::open(cache()).mint(&it, machine::DEFAULT_RTC_BASE).unwrap());
+        let anchors = identity.map(|identity| identity.anchors).unwrap_or_default();
+        let behaviour = behaviour.trusting(anchors, RTC_BASE as i64);
         let guest = FakeGuest {
             firmware: FakeFirmware::new(behaviour),
             link: if self.stuck.get() { Link::Stuck } else { link },
@@ -132,7 +145,7 @@ impl Guests for Fakes {
             held: VecDeque::new(),
         };
         let command = Some(vec!["fake-firmware".into(), format!("--attempt={attempt}")]);
-        Ok(Started { guest, command, accelerator: None, rtc_base: 1_795_356_067 })
+        Ok(Started { guest, command, accelerator: None, rtc_base: RTC_BASE })
     }
 }
 
@@ -165,7 +178,6 @@ pub fn scenario(id: &str, level: &str, rest: &str) -> Scenario {
 
 /// Every point of `scenarios` on every build, with the controls.
 pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
-    let cache = tempfile::tempdir().unwrap();
     let selected: Vec<Selected<'_>> = scenarios
         .iter()
         .flat_map(|scenario| scenario.points().iter().map(move |point| (scenario, point)))
@@ -174,7 +186,7 @@ pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
         })
         .collect();
     let mut plan = run::plan(&selected, builds, &run::control());
-    run::equip(&mut plan, scenarios, &pki::Pki::open(cache.path()));
+    run::equip(&mut plan, scenarios, &pki::Pki::open(cache()));
     plan
 }
 

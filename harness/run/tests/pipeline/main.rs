@@ -11,6 +11,7 @@ mod order;
 mod repeat;
 mod resume;
 mod schedule;
+mod tls;
 mod verdicts;
 
 #[path = "../support/tshark.rs"]

@@ -181,7 +181,7 @@ impl Application for Session {
         }
     }
 
-    fn end_of_input(&mut self) {
+    fn end_of_input(&mut self, _: &mut Vec<Event>) {
         self.input_ended = true;
     }
 

@@ -18,7 +18,7 @@ pub(crate) trait Application: Send {
     fn receive(&mut self, bytes: &[u8], events: &mut Vec<Event>);
 
     /// Takes note that the guest sends no more. What it has asked for it still gets.
-    fn end_of_input(&mut self);
+    fn end_of_input(&mut self, events: &mut Vec<Event>);
 
     /// Hands over the next bytes for the guest; 0 if there is none now.
     fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize;

@@ -171,7 +171,7 @@ impl Connection {
             }
         }
         if self.established && !socket.may_recv() && !socket.can_recv() {
-            self.session.end_of_input();
+            self.session.end_of_input(events);
         }
         moved
     }

@@ -9,6 +9,17 @@ const KEY_SHARE: u16 = 51;
 /// `ECCurveType` of a curve by its name (RFC 8422 §5.4).
 const NAMED_CURVE: u8 = 3;
 
+/// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 §4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+/// Whether a handshake message, with its header, is a HelloRetryRequest.
+pub(super) fn is_retry(message: &[u8]) -> bool {
+    message.first() == Some(&SERVER_HELLO) && message.get(6..38) == Some(&RETRY)
+}
+
 /// Follows the messages that the server sends.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {

@@ -1,6 +1,6 @@
 //! One connection: TLS between TCP's bytes and an HTTP session.
 
-use super::exchange::Exchange;
+use super::exchange::{self, Exchange};
 use super::hello;
 use super::output::{Happened, Output};
 use super::{Context, Message};
@@ -38,6 +38,8 @@ pub(crate) struct Session {
     renegotiated: bool,
     reported: usize,
     input_ended: bool,
+    /// Whether the client has sent close_notify.
+    notified: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -80,6 +82,7 @@ impl Session {
             renegotiated: false,
             reported: 0,
             input_ended: false,
+            notified: false,
         })
     }
 
@@ -100,7 +103,8 @@ impl Session {
             match outcome {
                 Ok(length) => self.http.receive(&buffer[..length], events),
                 Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
-                    self.http.end_of_input();
+                    self.notified = true;
+                    self.http.end_of_input(events);
                     return;
                 }
                 Err(error) => return self.failed(&error, events),
@@ -183,7 +187,10 @@ impl Session {
             | Happened::Record(_)
                 if silent => {}
             Happened::Message { sent, bytes } => {
-                let message = TlsMessage::of_handshake_type(bytes.first().copied().unwrap_or(u8::MAX));
+                let message = match exchange::is_retry(&bytes) {
+                    true => TlsMessage::HelloRetryRequest,
+                    false => TlsMessage::of_handshake_type(bytes.first().copied().unwrap_or(u8::MAX)),
+                };
                 if sent {
                     self.exchange.sent(&bytes);
                 } else if message == TlsMessage::ClientHello {
@@ -330,9 +337,12 @@ impl Application for Session {
         }
     }
 
-    fn end_of_input(&mut self) {
+    fn end_of_input(&mut self, events: &mut Vec<Event>) {
+        if !self.input_ended && !self.notified {
+            events.push(Event::TlsTruncated { connection: self.http.connection() });
+        }
         self.input_ended = true;
-        self.http.end_of_input();
+        self.http.end_of_input(events);
     }
 
     fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
@@ -384,6 +394,11 @@ impl Drop for Session {
 
 impl Message {
     fn matches(self, message: TlsMessage, sent: bool) -> bool {
+        // A HelloRetryRequest is a ServerHello (RFC 8446 §4.1.4).
+        let message = match message {
+            TlsMessage::HelloRetryRequest => TlsMessage::ServerHello,
+            other => other,
+        };
         let (expected, ours) = match self {
             Self::ClientHello => (TlsMessage::ClientHello, false),
             Self::ServerHello => (TlsMessage::ServerHello, true),

@@ -30,6 +30,8 @@ pub(crate) struct Secure {
     /// Times that there was something for the server.
     flights: u32,
     established: bool,
+    /// What could not be encrypted yet: during another handshake nothing is.
+    unsent: Vec<u8>,
     /// Whether the server has announced the end of its data.
     pub(crate) notified: bool,
 }
@@ -50,6 +52,7 @@ impl Secure {
             damages_flight: tls.damages_flight,
             flights: 0,
             established: false,
+            unsent: Vec::new(),
             notified: false,
         })
     }
@@ -89,7 +92,10 @@ impl Secure {
                     self.notified = true;
                     return Ok(plain);
                 }
-                Err(error) if is_waiting(&error) => return Ok(plain),
+                Err(error) if is_waiting(&error) => {
+                    self.send_unsent();
+                    return Ok(plain);
+                }
                 Err(_) => return Err(self.broken()),
             }
         }
@@ -97,8 +103,20 @@ impl Secure {
 
     /// Encrypts a request.
     pub(crate) fn send(&mut self, plain: &[u8]) {
-        // It fails on a dead connection only, where a request goes nowhere.
-        let _ = self.stream.ssl_write(plain);
+        self.unsent.extend_from_slice(plain);
+        self.send_unsent();
+    }
+
+    fn send_unsent(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        match self.stream.ssl_write(&self.unsent) {
+            Ok(length) => drop(self.unsent.drain(..length)),
+            Err(error) if is_waiting(&error) => {}
+            // A dead connection, where a request goes nowhere.
+            Err(_) => self.unsent.clear(),
+        }
     }
 
     /// The bytes for the server.

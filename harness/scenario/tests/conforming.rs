@@ -71,6 +71,13 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
     }
 }
 
+/// What the client's OpenSSL does otherwise: it does not compare a server's keyUsage with the key exchange.
+const NOT_OF_OPENSSL: [&str; 2] = [
+    "tls/key-usage[key_usage=digital-signature,suites=(TLS_RSA_WITH_AES_128_GCM_SHA256)]",
+    "tls/key-usage[key_usage=key-encipherment,suites=(TLS_DHE_RSA_WITH_AES_128_GCM_SHA256;\
+     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)]",
+];
+
 /// How `behaviour` deviates at the points of the scenarios whose ids begin with `prefix`.
 fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {
     let mut deviations = Vec::new();
@@ -83,7 +90,8 @@ fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {
                 && expected.stage.is_none_or(|stage| stage == found.stage)
                 && (expected.cause.is_none() || expected.cause.as_deref() == found.cause);
         if !as_expected {
-            deviations.push(format!("{}: {} at {} ({:?})", point.id, found.outcome, found.stage, found.cause));
+            deviations
+                .push(format!("{}: {} at {} ({:?})", point.id, found.outcome, found.stage, found.cause));
         }
     }
     deviations
@@ -91,7 +99,12 @@ fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {
 
 #[test]
 fn a_conforming_client_meets_every_expectation() {
-    assert_eq!(deviations(&Behaviour::conforming(), ""), Vec::<String>::new());
+    let found = deviations(&Behaviour::conforming(), "");
+    let (known, new): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|deviation| NOT_OF_OPENSSL.iter().any(|point| deviation.starts_with(point)));
+    assert_eq!(new, Vec::<String>::new());
+    assert_eq!(known.len(), NOT_OF_OPENSSL.len(), "no deviation any more: {known:?}");
 }
 
 /// The proof that the scenarios can tell clients apart.
@@ -114,10 +127,14 @@ fn other_clients_do_not() {
         (Behaviour { media_type: fake_firmware::MediaType::WholeValue, ..conforming() }, "http/content-type"),
         (Behaviour { suffix: fake_firmware::Suffix::Ignored, ..conforming() }, "url/suffix"),
         (tls(|tls| tls.opening = fake_firmware::Opening::PlainHttp), "tls/plain-server"),
-        (tls(|tls| tls.min_version = fake_firmware::TlsVersion::Tls10), "tls/leaf-key"),
+        // OpenSSL has the old versions at level 0 only.
+        (
+            tls(|tls| (tls.min_version, tls.security_level) = (fake_firmware::TlsVersion::Tls10, 0)),
+            "tls/leaf-key",
+        ),
         (tls(|tls| tls.max_version = fake_firmware::TlsVersion::Tls12), "tls/suite-tls13"),
         (tls(|tls| tls.suites = Some("kRSA")), "tls/suite"),
-        (tls(|tls| tls.suites = Some("ALL:COMPLEMENTOFALL")), "tls/suite-weak"),
+        (tls(|tls| (tls.suites, tls.security_level) = (Some("ALL:COMPLEMENTOFALL"), 0)), "tls/suite-weak"),
         (tls(|tls| tls.groups = Some("P-384")), "tls/group"),
         (tls(|tls| tls.server_name = fake_firmware::ServerName::Literal), "tls/server-name"),
         (tls(|tls| tls.security_level = 0), "tls/leaf-signature"),

@@ -49,7 +49,7 @@ fn each_part_narrows() {
         ("url/suffix[http.content_type=absent]@ovmf-x64-sid", 6),
         ("url/suffix[content_type=application/*,bootfile=*/boot]", 3 * 3),
         ("url/suffix[bootfile=*boot.??i*]", 3 * 15),
-        ("*[status=404]", 3),
+        ("*[status=404]", 3 * 2),
         ("*/plain", 3),
     ] {
         assert_eq!(count(argument), expected, "{argument}");

@@ -638,6 +638,11 @@ fn impossible_settings_are_named() {
         check(|s| s.alpn = vec![String::new()]),
         check(|s| (s.stall_after, s.close_after) = (Some(Message::Certificate), Some(Message::Finished))),
         check(|s| s.renegotiate_after = Some(0)),
+        check(|s| (s.version, s.min_version) = (Some(Version::Tls12), Version::Tls11)),
+        check(|s| {
+            (s.version, s.suites) =
+                (Some(Version::Tls13), Some(vec!["TLS_RSA_WITH_AES_128_GCM_SHA256".into()]));
+        }),
         check(|s| s.certificate.leaf.names = vec!["{nobody}".into()]),
     ]);
 }

@@ -8,6 +8,8 @@ use std::ffi::{c_int, c_long};
 use std::io::{Read, Write};
 use std::ptr;
 
+/// `SSL_CTRL_SET_MAX_CERT_LIST` of ssl.h.
+const SET_MAX_CERT_LIST: c_int = 51;
 /// `SSL_CTRL_SET_MAX_SEND_FRAGMENT` of ssl.h.
 const SET_MAX_SEND_FRAGMENT: c_int = 52;
 
@@ -22,6 +24,16 @@ pub fn set_record_size(ssl: &mut Ssl, bytes: u16) -> Result<(), ErrorStack> {
     let taken =
         unsafe { ffi::SSL_ctrl(ssl.as_ptr(), SET_MAX_SEND_FRAGMENT, c_long::from(bytes), ptr::null_mut()) };
     if taken == 1 { Ok(()) } else { Err(ErrorStack::get()) }
+}
+
+/// The most bytes of certificates that this connection takes from its peer: libssl's own limit is 100 KiB
+/// (`SSL_set_max_cert_list`).
+pub fn set_certificate_limit(ssl: &mut Ssl, bytes: u32) {
+    // SAFETY: `ssl` is alive and ours alone; this control reads a number and no pointer. It gives the former limit back
+    // and cannot fail.
+    unsafe {
+        ffi::SSL_ctrl(ssl.as_ptr(), SET_MAX_CERT_LIST, c_long::from(bytes.cast_signed()), ptr::null_mut());
+    }
 }
 
 /// Asks for another handshake: a server's next turn sends HelloRequest (RFC 5246 §7.4.1.1). TLS 1.3 has none.

@@ -1,5 +1,5 @@
-//! What libssl can do and the `openssl` crate does not wrap: the trace of records and messages, the size of records,
-//! and renegotiation.
+//! What libssl can do and the `openssl` crate does not wrap: the trace of records and messages, the size of records
+//! and of a peer's chain, and renegotiation.
 //!
 //! These are a handful of foreign functions, and the only reason for `unsafe` here. [`Wire`] is the stream that lets an
 //! `SslStream` run without sockets.
@@ -11,7 +11,7 @@ mod control;
 mod trace;
 mod wire;
 
-pub use control::{renegotiate, set_record_size};
+pub use control::{renegotiate, set_certificate_limit, set_record_size};
 pub use trace::{Content, Step, take_trace, trace};
 pub use wire::Wire;
 

@@ -1,6 +1,6 @@
 //! `results.json`: one run, its firmware, its cells.
 
-use crate::{Level, Outcome, Stage, Verdict};
+use crate::{ClientHello, Level, Outcome, Stage, Verdict};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -212,6 +212,10 @@ pub struct CellResult {
     /// Whether a repeat differs: the verdict is not to be relied on.
     #[serde(default)]
     pub flaky: bool,
+    /// What the firmware offered in TLS, if this row only observes and there was TLS: its first ClientHello, but
+    /// `resumes` says whether any of the cell's did.
+    #[serde(default)]
+    pub client_hello: Option<ClientHello>,
     /// Evidence files, relative to the run's directory.
     pub evidence: Option<EvidencePaths>,
 }

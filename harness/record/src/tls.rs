@@ -1,10 +1,11 @@
 //! What the timeline says about TLS (RFC 8446, RFC 5246).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a ClientHello offers (RFC 8446 §4.1.2). Names are those of the IANA registries; a number that is not registered is
 /// written `0x1a2b`, and a reserved one that means nothing (RFC 8701) `GREASE`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientHello {
     /// `supported_versions`, as sent; without that extension the only version named, which is the highest one.
     pub versions: Vec<String>,

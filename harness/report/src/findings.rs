@@ -7,6 +7,8 @@ use std::collections::HashMap;
 /// Cells with one verdict and one cause.
 pub(crate) struct Finding<'a> {
     pub verdict: Verdict,
+    /// Whether the firmware took what it must refuse for the sake of security.
+    pub security: bool,
     /// `refuses at get`; absent if nothing can be said of the firmware.
     pub happened: Option<String>,
     pub cause: Option<&'a str>,
@@ -27,7 +29,7 @@ pub(crate) const LISTED: &[Verdict] =
     &[Verdict::Fail, Verdict::Xpass, Verdict::Error, Verdict::Xfail, Verdict::Unsupported];
 
 impl<'a> Finding<'a> {
-    /// The findings with `verdict`: those that touch most cells first.
+    /// The findings with `verdict`: those of security first, then those that touch most cells.
     pub fn of(results: &'a Results, verdict: Verdict) -> Vec<Self> {
         let mut findings: Vec<Self> = Vec::new();
         let mut finding_of: HashMap<_, usize> = HashMap::new();
@@ -35,10 +37,12 @@ impl<'a> Finding<'a> {
         for cell in results.cells.iter().filter(|cell| cell.verdict == verdict) {
             // Without an outcome the sentence is all there is to tell two errors apart.
             let sentence = cell.outcome.is_none().then_some(cell.detail.as_str());
-            let key = (cell.outcome, cell.stage, cell.cause.as_deref(), sentence, cell.flaky);
+            let security = words::is_security(cell);
+            let key = (cell.outcome, cell.stage, cell.cause.as_deref(), sentence, cell.flaky, security);
             let at = *finding_of.entry(key).or_insert_with(|| {
                 findings.push(Self {
                     verdict,
+                    security,
                     happened: words::happened(cell),
                     cause: cell.cause.as_deref(),
                     detail: &cell.detail,
@@ -54,7 +58,7 @@ impl<'a> Finding<'a> {
             });
             points[at].cells.push(cell);
         }
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.cells()));
+        findings.sort_by_key(|finding| std::cmp::Reverse((finding.security, finding.cells())));
         findings
     }
 

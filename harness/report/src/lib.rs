@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod capabilities;
 mod directory;
 mod error;
 mod findings;

@@ -1,5 +1,6 @@
 //! `matrix.md`: the matrix for code forges and mails, in GitHub's Markdown.
 
+use crate::capabilities::capabilities;
 use crate::findings::{Finding, LISTED, Point, heading};
 use crate::matrix::{Area, Matrix};
 use crate::{Format, ReportError, text, words};
@@ -44,7 +45,29 @@ fn write_report(out: &mut String, results: &Results) -> std::fmt::Result {
     for verdict in LISTED {
         write_findings(out, results, *verdict)?;
     }
+    write_capabilities(out, results, &matrix)?;
     write_provenance(out, results, &matrix)
+}
+
+fn write_capabilities(out: &mut String, results: &Results, matrix: &Matrix<'_>) -> std::fmt::Result {
+    let capabilities = capabilities(results, &matrix.columns);
+    if capabilities.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "## What each build offers in TLS\n\nFrom its ClientHello.\n")?;
+    write!(out, "| |")?;
+    for column in &matrix.columns {
+        write!(out, " {} |", plain(column.id))?;
+    }
+    writeln!(out, "\n|---|{}", "---|".repeat(matrix.columns.len()))?;
+    for capability in &capabilities {
+        write!(out, "| {} |", plain(capability.name))?;
+        for value in &capability.values {
+            write!(out, " {} |", value.as_deref().map(plain).unwrap_or_default())?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
 }
 
 fn write_area(out: &mut String, matrix: &Matrix<'_>, area: &Area<'_>) -> std::fmt::Result {

@@ -4,7 +4,7 @@
 
 use indexmap::IndexMap;
 use record::{
-    Accelerator, CellResult, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord, ImageFile, Level,
+    Accelerator, CellResult, ClientHello, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord, ImageFile, Level,
     Outcome, QemuRecord, Results, RunRecord, SCHEMA_ID, Stage, Verdict,
 };
 use serde_json::{Value, json};
@@ -55,6 +55,16 @@ pub fn results() -> Results {
             .collect(),
         cells: maker.cells,
     }
+}
+
+/// A run of TLS rows: one that only observes what three of four builds offer, and one that some builds should refuse.
+pub fn tls() -> Results {
+    let mut maker = Maker { cells: Vec::new() };
+    maker.tls();
+    let mut results = results();
+    results.run.planned = maker.cells.len();
+    results.cells = maker.cells;
+    results
 }
 
 /// A run of `rows` parameter points on `columns` builds, for layout and speed.
@@ -225,6 +235,7 @@ impl Maker {
                 transcript: Some(digest(detail)),
                 repeats: None,
                 flaky: false,
+                client_hello: None,
                 evidence: Some(EvidencePaths {
                     directory: String::new(),
                     capture: String::new(),
@@ -252,6 +263,45 @@ impl Maker {
                 cell.verdict = if cell.verdict == Verdict::Pass { Verdict::Xpass } else { Verdict::Xfail };
                 cell.waiver = Some(Deviation { reason: reason.to_owned(), link: Some(link.to_owned()) });
             }
+        }
+    }
+
+    fn tls(&mut self) {
+        let observes = Case {
+            scenario: "tls/client-hello",
+            title: "What a client offers",
+            clause: "RFC 8446 §4.1.2",
+            level: Level::Observe,
+            expect: &[],
+        };
+        self.row(&observes, &[], |_| BOOTS);
+        for (build, cell) in self.last().iter_mut().enumerate().skip(1) {
+            let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            cell.client_hello = Some(ClientHello {
+                versions: words(&["TLS 1.2"]),
+                suites: words(&["TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_GCM_SHA384"]),
+                groups: if build == 3 { words(&["secp256r1"]) } else { Vec::new() },
+                server_name: (build == 2).then(|| HOSTILE.to_owned()),
+                session_ticket: true,
+                ..ClientHello::default()
+            });
+        }
+        let refuses = Case {
+            scenario: "tls/leaf-expired",
+            title: "An expired leaf is refused",
+            clause: "RFC 5280 §6.1.3",
+            level: Level::Must,
+            expect: &[Outcome::Refuses],
+        };
+        self.row(&refuses, &[], |build| if build == 3 { STATUS } else { BOOTS });
+        // Of the same area and outcome, and no matter of security.
+        let boots = Case { level: Level::Should, ..refuses };
+        self.row(&boots, &[("tls.certificate.anchor.valid_until_days", json!(-1))], |_| BOOTS);
+        // What a client told to offer one suite says is not what its build offers.
+        self.row(&observes, &[("client.suites", json!(["TLS_RSA_WITH_NULL_SHA"]))], |_| BOOTS);
+        for cell in self.last() {
+            let suites = vec!["TLS_RSA_WITH_NULL_SHA".to_owned()];
+            cell.client_hello = Some(ClientHello { suites, ..ClientHello::default() });
         }
     }
 

@@ -1,5 +1,6 @@
 //! How a cell is said in few words, in every report alike.
 
+use crate::matrix;
 use record::{CellResult, ClockMode, Expected, Level, Outcome, Results, Verdict};
 
 /// A verdict's sign: it says without colour what the colour says.
@@ -91,9 +92,20 @@ fn place_alone(cell: &CellResult) -> Option<String> {
     }
 }
 
+/// Whether the firmware took what a client must refuse, where that is a matter of security: in TLS.
+pub(crate) fn is_security(cell: &CellResult) -> bool {
+    let expected = &cell.expected.outcome;
+    matrix::area(&cell.scenario) == "tls"
+        && cell.level == Level::Must
+        && cell.outcome == Some(Outcome::Boots)
+        && !expected.is_empty()
+        && !expected.contains(&Outcome::Boots)
+}
+
 /// What the firmware did: `boots`, or `refuses at get`.
 pub(crate) fn happened(cell: &CellResult) -> Option<String> {
     let mut happened = match (cell.outcome?, cell.stage) {
+        (Outcome::Boots, _) if is_security(cell) => "security: boots where it must refuse".to_owned(),
         (Outcome::Boots, _) => Outcome::Boots.to_string(),
         (outcome, Some(stage)) => format!("{outcome} at {stage}"),
         (outcome, None) => outcome.to_string(),

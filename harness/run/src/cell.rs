@@ -5,7 +5,7 @@ use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding};
 use payload::Payload;
-use record::{Accelerator, Direction, EvidencePaths, GuestTime};
+use record::{Accelerator, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
 use services::{Network, NetworkError};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -26,6 +26,7 @@ const LATE_ANSWER: Duration = Duration::from_secs(1);
 pub(crate) struct Finished {
     pub finding: Finding,
     pub transcript: Transcript,
+    pub client_hello: Option<ClientHello>,
     pub evidence: EvidencePaths,
     pub guest_time: GuestTime,
     pub accelerator: Option<Accelerator>,
@@ -141,6 +142,7 @@ pub(crate) async fn attempt<G: Guests>(
         Ok(ending) => Ok(Finished {
             finding: judge::judge(&kept.entries, ending, now, image_started),
             transcript: Transcript::of(&kept.entries, firmware.family),
+            client_hello: client_hello(&kept.entries),
             evidence,
             guest_time: now,
             accelerator,
@@ -183,6 +185,17 @@ fn paths(directory: &str, files: &Files) -> EvidencePaths {
         command: files.command.as_deref().map(relative),
         keys: files.keys.as_deref().map(relative),
     }
+}
+
+/// The first ClientHello, and whether any of them offers to resume a session: the first has none to resume.
+fn client_hello(entries: &[Entry]) -> Option<ClientHello> {
+    let mut all = entries.iter().filter_map(|entry| match &entry.event {
+        Event::TlsClientHello { hello, .. } => Some(hello),
+        _ => None,
+    });
+    let first = all.next()?.clone();
+    let resumes = first.resumes || all.any(|hello| hello.resumes);
+    Some(ClientHello { resumes, ..first })
 }
 
 /// The nonce of a cell's payload: the same for the same seed and cell, different for any other.

@@ -374,7 +374,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
     }
 
     fn judged(&self, cell: &Cell, finished: Finished, attempts: u32) -> Run {
-        let Finished { finding, transcript, evidence, guest_time, accelerator } = finished;
+        let Finished { finding, transcript, client_hello, evidence, guest_time, accelerator } = finished;
         self.accelerators.borrow_mut()[cell.firmware] = accelerator;
         let firmware = &self.plan.firmware[cell.firmware];
         let lacking = cell.needs.iter().find(|need| !firmware.family.has(**need));
@@ -399,6 +399,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             cause: finding.cause.map(str::to_owned),
             guest_seconds: guest_time.as_secs_f64(),
             transcript: Some(transcript.sha256()),
+            client_hello: client_hello.filter(|_| cell.level == Level::Observe),
             evidence: Some(evidence),
             ..self.error(cell, detail, attempts)
         };
@@ -443,6 +444,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             transcript: None,
             repeats: None,
             flaky: false,
+            client_hello: None,
             evidence: None,
         }
     }

@@ -594,6 +594,18 @@ fn what_this_openssl_cannot_do_is_unsupported() {
     assert_eq!(path, "network.tls.certificate");
 }
 
+#[test]
+fn a_chain_larger_than_a_client_usually_takes_is_served() {
+    let settings = settings(|s| s.certificate.intermediate.padding_bytes = 200_000);
+    let identity = identity(&settings);
+    assert!(Network::with_identity(&settings, image(10), identity.as_ref()).is_ok());
+    // The limit is the client's own (OpenSSL's is 100 KiB), and the client says so.
+    let mut bench = Bench::new(&settings, image(IMAGE));
+    let mut client = Client::new(&mut bench, 443, &lax().build(), |_| {});
+    assert!(client.handshake(&mut bench).is_err());
+    assert!(messages(&bench.events).contains(&"> illegal_parameter".to_owned()));
+}
+
 /// `cargo test -p services --features vendored --test tls`
 #[cfg(feature = "vendored")]
 #[test]

@@ -1,6 +1,7 @@
 //! What the page's template shows.
 
 use super::data::limited;
+use crate::capabilities::capabilities;
 use crate::findings::{Finding, LISTED, Point, heading};
 use crate::matrix::{Area, Column, Matrix, Row, Scenario};
 use crate::words;
@@ -10,6 +11,8 @@ use std::collections::HashMap;
 
 /// Characters of one text before the rest is only counted.
 const LIMIT: usize = 400;
+/// The same for a list of what a build offers.
+const LONG: usize = 4_000;
 
 /// The root of the template's context.
 #[derive(Serialize)]
@@ -29,6 +32,8 @@ pub(super) struct View {
     wide: bool,
     areas: Vec<AreaView>,
     lists: Vec<ListView>,
+    /// Property of what the builds offer in TLS, and its value for each build.
+    capabilities: Vec<(&'static str, Vec<String>)>,
     facts: Vec<(&'static str, String)>,
 }
 
@@ -147,9 +152,17 @@ impl View {
             wide: matrix.columns.len() > 6,
             areas: matrix.areas.iter().map(|area| AreaView::of(area, &numbers)).collect(),
             lists: LISTED.iter().filter_map(|verdict| ListView::of(results, *verdict, &numbers)).collect(),
+            capabilities: capabilities(results, &matrix.columns)
+                .into_iter()
+                .map(|capability| (capability.name, capability.values.iter().map(value).collect()))
+                .collect(),
             facts: facts(results),
         }
     }
+}
+
+fn value(value: &Option<String>) -> String {
+    value.as_deref().map(|value| limited(value, LONG)).unwrap_or_default()
 }
 
 /// A cell's number in the page, by its address in memory: two cells may claim the same id.

@@ -6,6 +6,7 @@ mod options;
 
 pub use options::TerminalOptions;
 
+use crate::capabilities::capabilities;
 use crate::findings::{Finding, LISTED, Point, heading};
 use crate::matrix::{Column, Matrix};
 use crate::{text, words};
@@ -18,6 +19,8 @@ const MIN_WIDTH: usize = 40;
 const POINTS: usize = 12;
 /// Characters of a sentence before the rest is only counted.
 const SENTENCE: usize = 600;
+/// Characters of a list of what a build offers before the rest is only counted.
+const OFFER: usize = 4_000;
 /// Where a point's text begins, behind its level.
 const POINT: usize = 11;
 /// Characters of an id in a list before the rest is only counted.
@@ -37,6 +40,7 @@ pub fn render(results: &Results, options: &TerminalOptions) -> String {
     for verdict in LISTED {
         page.findings(results, *verdict, matrix.columns.len());
     }
+    page.capabilities(results, &matrix);
     page.out
 }
 
@@ -115,6 +119,27 @@ impl Page<'_> {
             },
         );
         [column.id, &version, &rest].map(|text| self.ink.plain(text))
+    }
+
+    /// One line a property, or one for each value if the builds differ; builds by their numbers.
+    fn capabilities(&mut self, results: &Results, matrix: &Matrix<'_>) {
+        let capabilities = capabilities(results, &matrix.columns);
+        if capabilities.is_empty() {
+            return;
+        }
+        self.line("");
+        let title = self.ink.paint(Style::Heading, "What each build offers in TLS");
+        self.line(&title);
+        self.paragraph(0, Style::Dim, "From its ClientHello; builds by their numbers.");
+        for capability in &capabilities {
+            let name = self.ink.paint(Style::Bold, capability.name);
+            self.line(&name);
+            for (value, columns) in capability.by_value() {
+                let numbers: Vec<_> = columns.iter().map(|column| (column + 1).to_string()).collect();
+                let value = self.limited(&format!("{}  {value}", numbers.join(",")), OFFER);
+                self.paragraph(2, Style::Plain, &value);
+            }
+        }
     }
 
     fn findings(&mut self, results: &Results, verdict: Verdict, columns: usize) {

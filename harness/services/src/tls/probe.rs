@@ -12,13 +12,17 @@ use openssl::ssl::{
 const TURNS: usize = 20;
 /// Every group of [`super::Group`], and OpenSSL's own list where it does not know them all.
 const ALL_GROUPS: &str = "X25519:P-256:P-384:P-521:X448:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192";
+/// Bytes of certificates that the client takes: as many as a Certificate message can hold (RFC 5246 §7.4.2).
+const LARGEST_CHAIN: u32 = (1 << 24) - 1;
 const OLD_GROUPS: [&str; 3] = ["P-192", "P-224", "secp256k1"];
 
 /// Completes a handshake between `server` and a client that takes everything.
 pub(super) fn handshake(server: &SslContextRef, settings: &Settings) -> Result<(), NoContext> {
     let mut server = SslStream::new(Ssl::new(server)?, Wire::default())?;
     let client = client()?;
-    let mut client = SslStream::new(Ssl::new(&client)?, Wire::default())?;
+    let mut client = Ssl::new(&client)?;
+    libssl::set_certificate_limit(&mut client, LARGEST_CHAIN);
+    let mut client = SslStream::new(client, Wire::default())?;
     for _ in 0..TURNS {
         let asked = client.connect();
         server.get_mut().arrive(&client.get_mut().take_written());

@@ -14,7 +14,7 @@ type Property = (&'static str, fn(&ClientHello) -> String);
 
 const PROPERTIES: &[Property] = &[
     ("versions", |hello| list(&hello.versions)),
-    ("cipher suites", |hello| counted(&hello.suites)),
+    ("cipher suites", |hello| suites(&hello.suites)),
     ("groups", |hello| list(&hello.groups)),
     ("signature algorithms", |hello| list(&hello.signature_algorithms)),
     ("server name (SNI)", |hello| hello.server_name.clone().unwrap_or_else(|| NONE.to_owned())),
@@ -48,8 +48,8 @@ fn list(items: &[String]) -> String {
     if items.is_empty() { NONE.to_owned() } else { items.join(", ") }
 }
 
-fn counted(items: &[String]) -> String {
-    if items.is_empty() { NONE.to_owned() } else { format!("{}: {}", items.len(), items.join(", ")) }
+fn suites(items: &[String]) -> String {
+    if items.is_empty() { NONE.to_owned() } else { format!("{} suites: {}", items.len(), items.join(", ")) }
 }
 
 fn yes(is: bool) -> String {

@@ -4,8 +4,8 @@
 
 use indexmap::IndexMap;
 use record::{
-    Accelerator, CellResult, ClientHello, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord, ImageFile, Level,
-    Outcome, QemuRecord, Results, RunRecord, SCHEMA_ID, Stage, Verdict,
+    Accelerator, CellResult, ClientHello, ClockMode, Deviation, EvidencePaths, Expected, FirmwareRecord,
+    ImageFile, Level, Outcome, QemuRecord, Results, RunRecord, SCHEMA_ID, Stage, Verdict,
 };
 use serde_json::{Value, json};
 

@@ -136,7 +136,7 @@ impl Page<'_> {
             self.line(&name);
             for (value, columns) in capability.by_value() {
                 let numbers: Vec<_> = columns.iter().map(|column| (column + 1).to_string()).collect();
-                let value = self.limited(&format!("{}  {value}", numbers.join(",")), OFFER);
+                let value = self.limited(&format!("{}: {value}", numbers.join(",")), OFFER);
                 self.paragraph(2, Style::Plain, &value);
             }
         }

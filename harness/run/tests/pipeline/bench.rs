@@ -2,9 +2,13 @@
 
 use fake_firmware::{Behaviour, FakeFirmware};
 use firmware::{Architecture, Family, Firmware};
+use jiff::tz::TimeZone;
+use openssl::ssl::cipher_name;
+use pki::Trust;
 use record::{CellResult, ClockMode, Entry, ImageFile, Results};
 use run::{Cell, Guests, Options, Plan, StartError, Started};
 use scenario::{Scenario, Selected};
+use services::client;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -13,9 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use wire::{Direction, Guest, GuestEvent, GuestTime};
-
-/// [`machine::DEFAULT_RTC_BASE`] in Unix seconds.
-const RTC_BASE: u64 = 1_767_225_600;
 
 /// Where test keys are kept between runs of these tests.
 pub fn cache() -> &'static Path {
@@ -133,11 +134,7 @@ impl Guests for Fakes {
     ) -> Result<Started<FakeGuest>, StartError> {
         let attempt = *self.attempts.borrow_mut().entry(cell.id.clone()).and_modify(|n| *n += 1).or_insert(1);
         let (behaviour, link) = (self.choice)(cell, firmware, attempt)?;
-        let certificate = services::Network::certificate(&cell.network).unwrap();
-        let identity =
-            certificate.map(|it| pki::Pki::open(cache()).mint(&it, machine::DEFAULT_RTC_BASE).unwrap());
-        let anchors = identity.map(|identity| identity.anchors).unwrap_or_default();
-        let behaviour = behaviour.trusting(anchors, RTC_BASE as i64);
+        let (behaviour, rtc_base) = equipped(behaviour, cell);
         let guest = FakeGuest {
             firmware: FakeFirmware::new(behaviour),
             link: if self.stuck.get() { Link::Stuck } else { link },
@@ -145,8 +142,26 @@ impl Guests for Fakes {
             held: VecDeque::new(),
         };
         let command = Some(vec!["fake-firmware".into(), format!("--attempt={attempt}")]);
-        Ok(Started { guest, command, accelerator: None, rtc_base: RTC_BASE })
+        Ok(Started { guest, command, accelerator: None, rtc_base })
     }
+}
+
+/// A client with the date, the anchors and the suites that its cell gives it, and the date in Unix seconds.
+fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
+    let client::Settings { date, trust, suites } = &cell.network.client;
+    let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
+    let identity = cell.equipment.as_ref().ok().and_then(|equipment| equipment.identity.as_ref());
+    let anchors = match (trust, identity) {
+        (Trust::None | Trust::Empty, _) | (_, None) => Vec::new(),
+        (_, Some(identity)) => identity.anchors.clone(),
+    };
+    let mut behaviour = behaviour.trusting(anchors, midnight);
+    if let Some(suites) = suites {
+        let names: Vec<&str> = suites.iter().map(|suite| cipher_name(suite)).collect();
+        // A client's settings are constants elsewhere; these few live as long as the test.
+        behaviour.tls.suites = Some(names.join(":").leak());
+    }
+    (behaviour, u64::try_from(midnight).unwrap())
 }
 
 /// A build of EDK2, as far as anything but a guest looks at it.

@@ -1,6 +1,6 @@
 //! Every capture of the shipped scenarios, as tshark sees it.
 
-use crate::matrix::shipped;
+use crate::matrix::{evidence, shipped};
 use crate::tshark::{Sequences, objections};
 use std::fs;
 use std::path::PathBuf;
@@ -10,9 +10,8 @@ fn tshark_objects_to_no_frame_of_any_cell() {
     let done = shipped();
     // A pcapng file is a list of sections, so captures that follow each other are a capture.
     let mut all = Vec::new();
-    for cell in &done.results.cells {
-        let capture = done.directory.path().join(&cell.evidence.as_ref().unwrap().capture);
-        all.extend(fs::read(capture).unwrap());
+    for evidence in done.results.cells.iter().filter_map(evidence) {
+        all.extend(fs::read(done.directory.path().join(&evidence.capture)).unwrap());
     }
     let path = done.directory.path().join("all.pcapng");
     fs::write(&path, &all).unwrap();

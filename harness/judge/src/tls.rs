@@ -130,6 +130,9 @@ impl<'a> Handshake<'a> {
             let why = || Some(why.to_owned());
             return match reason {
                 TlsFailure::NoSharedVersion => (TLS_NO_SHARED_VERSION, Some(versions(hello, server))),
+                TlsFailure::NoSharedCipher if lacks_only_the_group(hello, server) => {
+                    (TLS_NO_SHARED_GROUP, Some(groups(hello, server)))
+                }
                 TlsFailure::NoSharedCipher => (TLS_NO_SHARED_CIPHER, Some(suites(hello, server))),
                 TlsFailure::NoSharedGroup => (TLS_NO_SHARED_GROUP, Some(groups(hello, server))),
                 TlsFailure::NoSharedSignatureAlgorithm => {
@@ -217,12 +220,16 @@ fn suites(hello: &ClientHello, server: &ServerSetup) -> String {
             return format!("did not offer {}", list(suites));
         }
     }
-    if let Some(groups) = &server.groups
-        && !groups.iter().any(|group| hello.groups.contains(group))
-    {
-        return self::groups(hello, server);
-    }
     format!("offered {} suites, leaf is {}", hello.suites.len(), leaf)
+}
+
+/// Whether there is a suite in common, but for ECDHE and without a group to do it in. Below TLS 1.3 a server has no other
+/// words for it than for a suite (RFC 8422 §4).
+fn lacks_only_the_group(hello: &ClientHello, server: &ServerSetup) -> bool {
+    let Some(groups) = &server.groups else { return false };
+    let served = |suite: &&String| server.suites.as_ref().is_none_or(|suites| suites.contains(suite));
+    let mut common = hello.suites.iter().filter(served);
+    common.any(|suite| suite.contains("_ECDHE_")) && !groups.iter().any(|group| hello.groups.contains(group))
 }
 
 /// ECDSA for the curves that it uses, and the key's own name for the others.

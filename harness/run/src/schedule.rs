@@ -10,7 +10,7 @@ use crate::repeat::{Run, Runs};
 use crate::{Cell, Guests, Plan};
 use judge::{Charge, Waivers, deliver};
 use record::{
-    Accelerator, CellResult, ClockMode, EvidencePaths, FirmwareRecord, Outcome, QemuRecord, Results,
+    Accelerator, CellResult, ClockMode, EvidencePaths, FirmwareRecord, Level, Outcome, QemuRecord, Results,
     RunRecord, Verdict,
 };
 use std::cell::{Cell as Slot, RefCell};

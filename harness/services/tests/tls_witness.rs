@@ -6,6 +6,7 @@ mod support;
 
 use services::{
     NetworkSettings,
+    http::Connection,
     tls::{ClientCertificate, Message, Settings, Version},
 };
 use std::fs;
@@ -196,4 +197,23 @@ fn curl_follows_a_redirect_from_plain_to_secure() {
     let Some((link, anchors)) = link("redirect", &settings) else { return };
     let arguments = ["--cacert", &anchors, "--location", "http://192.0.2.1/boot.efi"];
     assert_eq!(curl(&link, &arguments), ("200 0".into(), true));
+}
+
+#[test]
+fn curl_asks_again_on_a_new_connection() {
+    if !require(&["curl"]) {
+        return;
+    }
+    for connection in [Connection::Close, Connection::CloseUnannounced] {
+        let mut settings = settings(|s| s.version = Some(Version::Tls12));
+        settings.http.connection = connection;
+        let Some((link, anchors)) = link("close", &settings) else { return };
+        let head = ["--cacert", &anchors, "--head", BOOT, "--next", "--silent"];
+        let body = link.directory().join("body");
+        let get = ["--cacert", &anchors, "--output", body.to_str().unwrap(), BOOT];
+        let output = link
+            .guest("curl", &[&["--silent", "--show-error", "--max-time", "30"], &head[..], &get].concat());
+        assert!(output.status.success(), "{connection:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(fs::read(body).unwrap(), *image(IMAGE), "{connection:?}");
+    }
 }

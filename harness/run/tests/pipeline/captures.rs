@@ -41,6 +41,12 @@ fn tshark_can_follow_the_connections_of_telling_cells() {
         "http/connection-close[connection=close-unannounced]@conforming",
         "http/head-refused[head={status:405}]@edk2-2026.08",
         "http/framing[framing=chunked]@conforming",
+        "tls/leaf-key[key=rsa-2048,version=1.2]@edk2-2020.11",
+        "tls/leaf-key[key=rsa-2048,version=1.3]@conforming",
+        "tls/leaf-key[key=rsa-2048,version=1.3]@edk2-2026.08",
+        "tls/chain-size[padding_bytes=90000]@conforming",
+        "tls/record-size[record_size=1]@conforming",
+        "tls/resumption[resumption=tickets,connection=close-unannounced]@edk2-2025.02",
     ] {
         if let Some(found) = objections(&capture(id), Sequences::Analysed) {
             assert_eq!(found, [""; 0], "{id}");

@@ -85,6 +85,25 @@ pub fn rows() -> Vec<Row> {
             Tls,
             "tls.no-shared-group",
         ),
+        // Below TLS 1.3 our server can only say that no suite is shared; the ClientHello says why.
+        row(
+            "tls-other-group-below-1.3",
+            "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { version: '1.2', \
+             suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], groups: [x25519] } }",
+            client(|t| t.groups = Some("P-384")),
+            Refuses,
+            Tls,
+            "tls.no-shared-group",
+        ),
+        row(
+            "tls-other-suite-and-group",
+            "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { version: '1.2', \
+             suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], groups: [x25519] } }",
+            client(|t| (t.groups, t.suites) = (Some("P-384"), Some("AES128-SHA"))),
+            Refuses,
+            Tls,
+            "tls.no-shared-cipher",
+        ),
         row(
             "tls-other-signature",
             "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { signature_algorithms: [rsa_pss_rsae_sha512] } }",

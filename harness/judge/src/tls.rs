@@ -133,12 +133,13 @@ impl<'a> Handshake<'a> {
                 TlsFailure::NoSharedCipher if lacks_only_the_group(hello, server) => {
                     (TLS_NO_SHARED_GROUP, Some(groups(hello, server)))
                 }
+                TlsFailure::NoSharedCipher if lacks_only_the_signature_algorithm(hello, server) => {
+                    (TLS_NO_SHARED_SIGNATURE_ALGORITHM, Some(signature_algorithms(hello, server)))
+                }
                 TlsFailure::NoSharedCipher => (TLS_NO_SHARED_CIPHER, Some(suites(hello, server))),
                 TlsFailure::NoSharedGroup => (TLS_NO_SHARED_GROUP, Some(groups(hello, server))),
                 TlsFailure::NoSharedSignatureAlgorithm => {
-                    let offered = list(&hello.signature_algorithms);
-                    let leaf = &server.leaf_key;
-                    (TLS_NO_SHARED_SIGNATURE_ALGORITHM, Some(format!("offered {offered}; leaf is {leaf}")))
+                    (TLS_NO_SHARED_SIGNATURE_ALGORITHM, Some(signature_algorithms(hello, server)))
                 }
                 TlsFailure::NoSharedProtocol => {
                     (TLS_NO_SHARED_PROTOCOL, Some(format!("offered {}", list(&hello.alpn))))
@@ -230,6 +231,18 @@ fn lacks_only_the_group(hello: &ClientHello, server: &ServerSetup) -> bool {
     let served = |suite: &&String| server.suites.as_ref().is_none_or(|suites| suites.contains(suite));
     let mut common = hello.suites.iter().filter(served);
     common.any(|suite| suite.contains("_ECDHE_")) && !groups.iter().any(|group| hello.groups.contains(group))
+}
+
+/// The same for Ed25519 and Ed448, which go with the suites for ECDSA (RFC 8422 §5.1.3).
+fn lacks_only_the_signature_algorithm(hello: &ClientHello, server: &ServerSetup) -> bool {
+    let algorithm = server.leaf_key.to_ascii_lowercase();
+    server.leaf_key.starts_with("Ed")
+        && hello.suites.iter().any(|suite| suite.contains("_ECDHE_ECDSA_"))
+        && !hello.signature_algorithms.contains(&algorithm)
+}
+
+fn signature_algorithms(hello: &ClientHello, server: &ServerSetup) -> String {
+    format!("offered {}; leaf is {}", list(&hello.signature_algorithms), server.leaf_key)
 }
 
 /// ECDSA for the curves that it uses, and the key's own name for the others.

@@ -87,7 +87,7 @@ pub fn rows() -> Vec<Row> {
         ),
         // Below TLS 1.3 our server can only say that no suite is shared; the ClientHello says why.
         row(
-            "tls-other-group-below-1.3",
+            "tls-old-group",
             "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { version: '1.2', \
              suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], groups: [x25519] } }",
             client(|t| t.groups = Some("P-384")),
@@ -96,7 +96,7 @@ pub fn rows() -> Vec<Row> {
             "tls.no-shared-group",
         ),
         row(
-            "tls-other-suite-and-group",
+            "tls-old-suite",
             "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { version: '1.2', \
              suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], groups: [x25519] } }",
             client(|t| (t.groups, t.suites) = (Some("P-384"), Some("AES128-SHA"))),
@@ -108,6 +108,15 @@ pub fn rows() -> Vec<Row> {
             "tls-other-signature",
             "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { signature_algorithms: [rsa_pss_rsae_sha512] } }",
             client(|t| t.signature_algorithms = Some("rsa_pss_rsae_sha256")),
+            Refuses,
+            Tls,
+            "tls.no-shared-signature-algorithm",
+        ),
+        row(
+            "tls-old-signature",
+            "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { version: '1.2', \
+             certificate: { leaf: { key: ed25519 } } } }",
+            client(|t| t.signature_algorithms = Some("ECDSA+SHA256:RSA+SHA256")),
             Refuses,
             Tls,
             "tls.no-shared-signature-algorithm",
@@ -207,6 +216,9 @@ fn a_finding_says_where_tls_broke() {
         ("tls-too-new", "(offered TLS 1.2; the server has TLS 1.3 to TLS 1.3)"),
         ("tls-ecdsa", "(offered no ECDHE, leaf is ECDSA P-256)"),
         ("tls-other-group", "(offered x25519; the server has secp521r1)"),
+        ("tls-old-group", "(offered secp384r1; the server has x25519)"),
+        ("tls-old-suite", "(did not offer TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)"),
+        ("tls-old-signature", "(offered ecdsa_secp256r1_sha256, rsa_pkcs1_sha256; leaf is Ed25519)"),
         ("tls-other-signature", "(offered rsa_pss_rsae_sha256; leaf is RSA-2048)"),
         ("tls-h2", "(offered h2)"),
         ("tls-name", "(asked for \"192.0.2.1\")"),

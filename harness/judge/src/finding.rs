@@ -95,7 +95,10 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
         return (DHCP4_DECLINED, None);
     }
     if facts.acks > 0 {
-        return (DHCP4_LEASE_NOT_USED, None);
+        // A firmware whose own set-up of TLS fails does not even connect.
+        let https =
+            facts.offers.iter().rev().filter_map(|offer| offer.bootfile).find(|url| is_https_url(url));
+        return (DHCP4_LEASE_NOT_USED, https.map(|_| "the boot file is behind TLS".into()));
     }
     if facts.naks > 0 {
         return (DHCP4_NAK, None);
@@ -121,6 +124,10 @@ fn is_http_url(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| {
         scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
     })
+}
+
+fn is_https_url(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Why no request came of any handshake: the last one tells, because what a client tries last may be what it can.

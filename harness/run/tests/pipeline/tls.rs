@@ -21,7 +21,7 @@ fn client(change: fn(&mut Tls)) -> Behaviour {
 /// Rows of the table of causes; each network has an `https` boot file.
 pub fn rows() -> Vec<Row> {
     use Outcome::{Boots, GivesUp, Hangs, Refuses};
-    use Stage::{Connect, Executed, Get, Tls};
+    use Stage::{Address, Connect, Executed, Get, Tls};
     let conforming = Behaviour::conforming;
     let edk2 = Behaviour::edk2_2022_11;
     let row = |name, network, client, outcome, stage, cause| Row {
@@ -37,6 +37,7 @@ pub fn rows() -> Vec<Row> {
     vec![
         Row { cause: None, ..row("tls", HTTPS, conforming(), Boots, Executed, "") },
         Row { cause: None, ..row("tls-like-edk2", HTTPS, edk2(), Boots, Executed, "") },
+        row("tls-lease-forgotten", HTTPS, hangs(Moment::AckReceived), Hangs, Address, "dhcp4.lease-not-used"),
         row(
             "tls-silent-client",
             HTTPS,
@@ -213,6 +214,7 @@ fn a_finding_says_where_tls_broke() {
     let rows = rows();
     let done = run_table(&rows);
     for (row, words) in [
+        ("tls-lease-forgotten", "(the boot file is behind TLS)"),
         ("tls-too-new", "(offered TLS 1.2; the server has TLS 1.3 to TLS 1.3)"),
         ("tls-ecdsa", "(offered no ECDHE, leaf is ECDSA P-256)"),
         ("tls-other-group", "(offered x25519; the server has secp521r1)"),

@@ -32,7 +32,7 @@ pub fn objections(capture: &Path, sequences: Sequences) -> Option<Vec<String>> {
     }
     if sequences == Sequences::Ignored {
         command.args(["-o", "tcp.analyze_sequence_numbers:FALSE", "--disable-protocol", "http"]);
-        command.args(["--disable-protocol", "tls"]);
+        command.args(["-o", "tcp.desegment_tcp_streams:FALSE", "--disable-protocol", "tls"]);
     }
     let output = match command.output() {
         Ok(output) => output,

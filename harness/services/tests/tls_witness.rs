@@ -4,6 +4,7 @@
 
 mod support;
 
+use pki::settings::Key;
 use services::{
     NetworkSettings,
     http::Connection,
@@ -111,6 +112,52 @@ fn s_client_and_curl_agree_on_every_version_and_suite() {
         let arguments =
             [&["--cacert", &anchors, BOOT][..], if *version < Version::Tls12 { &old } else { &[] }];
         assert_eq!(curl(&link, &arguments.concat()), ("200 0".into(), true), "{version:?} {suite}");
+    }
+}
+
+/// The keys and versions of the scenario `tls/leaf-key`.
+const KEYS: [Key; 9] = [
+    Key::Rsa1024,
+    Key::Rsa2048,
+    Key::Rsa3072,
+    Key::Rsa4096,
+    Key::Rsa8192,
+    Key::P256,
+    Key::P384,
+    Key::P521,
+    Key::Ed25519,
+];
+const VERSIONS: [(Version, &str); 4] = [
+    (Version::Tls10, "-tls1"),
+    (Version::Tls11, "-tls1_1"),
+    (Version::Tls12, "-tls1_2"),
+    (Version::Tls13, "-tls1_3"),
+];
+
+#[test]
+fn s_client_and_curl_agree_on_every_key_at_every_version() {
+    if !require(&["openssl", "curl"]) {
+        return;
+    }
+    for (key, (version, flag)) in KEYS.into_iter().flat_map(|key| VERSIONS.map(|version| (key, version))) {
+        // RFC 8422 §5.1.1: Ed25519 needs signature_algorithms, and the versions before have none.
+        if key == Key::Ed25519 && version < Version::Tls12 {
+            continue;
+        }
+        let settings = settings(|s| {
+            s.version = Some(version);
+            s.certificate.leaf.key = key;
+        });
+        let Some((link, anchors)) = link("key", &settings) else { return };
+        let (verified, said) = s_client(&link, &anchors, &[flag, "-cipher", "ALL:@SECLEVEL=0"]);
+        assert!(verified && said.contains("Verify return code: 0 (ok)"), "{key:?} {version:?}: {said}");
+        let old = ["--cacert", &anchors, "--tlsv1.0", "--ciphers", "ALL:@SECLEVEL=0", BOOT];
+        assert_eq!(curl(&link, &old), ("200 0".into(), true), "{key:?} {version:?}");
+        // A client that thinks little of 1024 bits says so, and it is the only key of these that it minds.
+        if version == Version::Tls12 {
+            let (verified, said) = s_client(&link, &anchors, &[flag, "-cipher", "ALL:@SECLEVEL=2"]);
+            assert_eq!(verified, key != Key::Rsa1024, "{key:?}: {said}");
+        }
     }
 }
 

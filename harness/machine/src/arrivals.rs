@@ -91,6 +91,11 @@ impl Arrivals {
         }
     }
 
+    /// Everything that has arrived is from before `at`, and from after all frames that were earlier.
+    pub fn stamp(&mut self, at: GuestTime) {
+        self.stamped.extend(self.unstamped.drain(..).map(|(_, report)| (at, report)));
+    }
+
     /// No answer will come any more.
     pub fn end(&mut self, at: GuestTime) {
         let at = self.frames.back().map_or(at, |(last, ..)| at.max(*last));
@@ -100,7 +105,7 @@ impl Arrivals {
     /// The next event. `last` says that nothing more is waited for, so that a console line may be cut.
     pub fn pop(&mut self, host: Instant, last: bool) -> Option<GuestEvent> {
         let report_first = match (self.stamped.front(), self.frames.front()) {
-            (Some((report, _)), Some((frame, ..))) => report < frame,
+            (Some((report, _)), Some((frame, ..))) => report <= frame,
             (Some(_), None) => true,
             (None, _) => false,
         };

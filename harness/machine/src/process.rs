@@ -4,6 +4,7 @@ use crate::arguments::{ChannelNumbers, arguments};
 use crate::channel::{Channel, Left, socket_pair};
 use crate::config::MachineConfig;
 use crate::error::MachineError;
+use crate::gate::Gate;
 use crate::memory::Memory;
 use crate::spawn::tie_to_this_thread;
 use std::io;
@@ -20,14 +21,16 @@ const KEPT: usize = 8 << 10;
 /// Longest that dropping a machine waits for the kernel to end its process.
 const REAP: Duration = Duration::from_millis(500);
 
-/// What QEMU says about our clock network, which has no NIC on purpose.
-const NO_COMPLAINT: &str = "hub 1 with no nics";
+/// What QEMU says about our clock's networks, which have no NIC on purpose.
+const NO_COMPLAINT: &str = "with no nics";
 
 /// Our ends of the channels.
 pub(crate) struct Channels {
     pub frames: Channel,
     pub frame_dump: Channel,
+    pub gate: Gate,
     pub clock: Channel,
+    pub beat: Channel,
     pub clock_dump: Channel,
     pub console: Channel,
     pub monitor: Option<UnixStream>,
@@ -49,15 +52,29 @@ impl Process {
             let ((frames, frames_q), (frame_dump, frame_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((clock, clock_q), (clock_dump, clock_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((console, console_q), (monitor, monitor_q)) = (Channel::pipe()?, socket_pair()?);
-            let ours = Channels { frames, frame_dump, clock, clock_dump, console, monitor: Some(monitor) };
-            let theirs = [frames_q, frame_dump_q, clock_q, clock_dump_q, console_q, monitor_q];
+            let ((gate, gate_q), (beat, beat_q)) = (Gate::new()?, Channel::socket()?);
+            let [first_q, second_q] = gate_q;
+            let monitor = Some(monitor);
+            let ours = Channels { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
+            let theirs = [
+                frames_q,
+                frame_dump_q,
+                first_q,
+                second_q,
+                clock_q,
+                beat_q,
+                clock_dump_q,
+                console_q,
+                monitor_q,
+            ];
             Ok((ours, theirs, Channel::pipe()?))
         };
         let (ours, theirs, (stderr, stderr_q)) = ends().map_err(MachineError::Channels)?;
 
-        let [frames, frame_dump, clock, clock_dump, console, monitor] =
+        let [frames, frame_dump, first, second, clock, beat, clock_dump, console, monitor] =
             theirs.each_ref().map(AsRawFd::as_raw_fd);
-        let numbers = ChannelNumbers { frames, frame_dump, clock, clock_dump, console, monitor };
+        let gate = [first, second];
+        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
         let mut command = Command::new(&config.qemu);
         command
             .args(arguments(config, memory, &numbers))

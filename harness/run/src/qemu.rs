@@ -8,7 +8,7 @@ use machine::{
 };
 use record::{Accelerator, ClockMode};
 use services::address::GUEST_MAC;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -35,6 +35,8 @@ pub struct QemuGuests {
     options: QemuOptions,
     snapshots: Snapshots,
     notes: Box<dyn Fn(&str)>,
+    /// The user knows that this QEMU takes no snapshots.
+    told_cold: OnceCell<()>,
     accelerators: RefCell<HashMap<String, Accelerator>>,
     /// `None` for firmware of which there can be no snapshot.
     taken: RefCell<HashMap<String, Option<Snapshot>>>,
@@ -49,6 +51,7 @@ impl QemuGuests {
             qemu,
             options,
             notes: Box::new(notes),
+            told_cold: OnceCell::new(),
             accelerators: RefCell::default(),
             taken: RefCell::default(),
             standby: Rc::default(),
@@ -104,6 +107,15 @@ impl QemuGuests {
         if self.options.cold || config.accelerator != Accelerator::Tcg {
             return Ok(None);
         }
+        if !self.qemu.takes_snapshots() {
+            if self.told_cold.set(()).is_ok() {
+                let version = &self.qemu.version;
+                (self.notes)(&format!(
+                    "QEMU {version} takes no snapshots (8.2 and later do): every cell starts from power-on, which is slower"
+                ));
+            }
+            return Ok(None);
+        }
         if let Some(known) = self.taken.borrow().get(&firmware.id) {
             return Ok(known.clone());
         }
@@ -127,14 +139,23 @@ impl QemuGuests {
         snapshot: Snapshot,
     ) -> Result<Machine, StartError> {
         let waiting = self.standby.borrow_mut().get_mut(&firmware.id).and_then(Vec::pop);
-        let standby = match waiting {
-            Some(standby) => standby,
-            None => Standby::start(config.clone(), snapshot.clone()).await.map_err(start_error)?,
+        let started = match waiting {
+            Some(standby) => Ok(standby),
+            None => Standby::start(config.clone(), snapshot.clone()).await,
         };
-        let machine = standby.resume().await.inspect_err(|_| {
-            // Perhaps the entry was removed from the cache: look again at the next try.
-            self.taken.borrow_mut().remove(&firmware.id);
-        });
+        let machine = match started {
+            Ok(standby) => standby.resume().await,
+            Err(error) => Err(error),
+        };
+        let machine = match machine {
+            Ok(machine) => machine,
+            Err(error) => {
+                // Perhaps somebody has damaged the entry in the cache: look again at the next try.
+                self.taken.borrow_mut().remove(&firmware.id);
+                self.standby.borrow_mut().remove(&firmware.id);
+                return Err(start_error(error));
+            }
+        };
         let (pool, id) = (Rc::clone(&self.standby), firmware.id.clone());
         tokio::task::spawn_local(async move {
             // One that cannot be started now is started, and complained about, when it is needed.
@@ -142,7 +163,7 @@ impl QemuGuests {
                 pool.borrow_mut().entry(id).or_default().push(standby);
             }
         });
-        machine.map_err(start_error)
+        Ok(machine)
     }
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         // The processor's own thread sends, 0.15 ms of guest time after the guest asked for it: another thread would
         // send whenever the host lets it, while the guest's clock runs on.
         nic.push_str(",ioeventfd=off,tx=timer");
-        // For the same reason our frames arrive at fixed moments.
+        // Our frames arrive at fixed moments, so that it makes no difference which turn of the main loop takes them.
         let buffer = format!("filter-buffer,id=arrivals,netdev=net,queue=tx,interval={ARRIVAL_MICROS}");
         add("-object", buffer.into());
         // QEMU waits once it has written the record.
@@ -171,7 +171,14 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
 
     if is_virtual {
         // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift gained nothing.
-        add("-icount", if matches!(memory, Memory::Snapshot(_)) { "shift=7,sleep=off,rr=record,rrfile=/dev/null".into() } else { "shift=7,sleep=off".into() });
+        let mut icount = String::from("shift=7,sleep=off");
+        if !matches!(memory, Memory::Kept(_)) {
+            // What is recorded is not wanted, but the order: the threads of a QEMU that records take turns, so what
+            // the main loop has to do is done before the guest's next instruction, however busy the host is.
+            // Such a QEMU cannot write its state.
+            icount.push_str(",rr=record,rrfile=/dev/null");
+        }
+        add("-icount", icount.into());
     }
 
     args.retain(|argument| !argument.is_empty()); // options without a value

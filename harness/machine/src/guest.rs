@@ -31,6 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for it while QEMU may be held in the gate by something unknown.
 const GATE_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Longest that QEMU's main loop may take to notice what was sent to it, on the host, before the guest goes on without.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// Host time between two looks at it.
+const GLANCE: Duration = Duration::from_micros(20);
+
+/// Beats that may pass without being held, one after the other: some do while the monitor is used.
+const NOT_HELD: u32 = 50;
+
 /// Guest time after which a beat that is on its way is one that never comes: many beats.
 const NO_BEAT: Duration = Duration::from_secs(5);
 
@@ -41,7 +50,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The answer to a command that is on its way.
-type Going = Pin<Box<dyn Future<Output = Result<qapi::Empty, QmpError>>>>;
+type Going = Pin<Box<dyn Future<Output = Result<Value, QmpError>>>>;
 
 /// A running QEMU and its channels. Dropping it ends the guest.
 ///
@@ -57,10 +66,16 @@ pub struct Machine {
     arrivals: Arrivals,
     /// Bytes of questions that the clock's socket has not taken yet.
     questions: Vec<u8>,
-    /// Whether QEMU waits for us in the gate, so that its clock stands still while we think. It does on a virtual clock.
+    /// Whether QEMU comes to the gate. It does on a virtual clock.
+    gated: bool,
+    /// Whether it waits for us there, so that its clock stands still while we think.
     lockstep: bool,
     /// A beat is on its way.
     beating: bool,
+    /// Beats one after the other that were not held in the gate.
+    unheld: u32,
+    /// Since when nothing was left to do for us while QEMU waits in the gate.
+    ready: Option<Instant>,
     /// What the clock showed when QEMU had not come to the gate for long.
     doubt: Option<GuestTime>,
     qmp: Option<Qmp>,
@@ -180,8 +195,11 @@ impl Machine {
             crossing: Crossing::default(),
             arrivals: Arrivals::default(),
             questions: Vec::new(),
+            gated: config.clock == ClockMode::Virtual,
             lockstep: config.clock == ClockMode::Virtual,
+            unheld: 0,
             beating: false,
+            ready: None,
             doubt: None,
             qmp: None,
             events: None,
@@ -224,9 +242,19 @@ impl Machine {
             }
         }
         if !self.held {
-            self.beat()?;
-            qmp.exec(qapi::qmp::cont {}).await?;
+            self.set_going()?;
         }
+        Ok(())
+    }
+
+    /// Tells a stopped guest to go on. QEMU may have to wait for us before it answers.
+    fn set_going(&mut self) -> Result<(), MachineError> {
+        if self.lockstep {
+            self.channels.gate.shut()?;
+            self.beat()?;
+        }
+        let qmp = self.qmp.as_ref().expect("invariant: connected before");
+        self.going = Some(Box::pin(qmp.begin("cont", Value::Null)?));
         Ok(())
     }
 
@@ -353,6 +381,7 @@ impl Machine {
                     self.beating = false;
                     self.doubt = None;
                     self.channels.gate.reached(at);
+                    self.unheld = if self.channels.gate.holds().is_some() { 0 } else { self.unheld + 1 };
                     self.clock.learn(host, at);
                 }
             }
@@ -375,8 +404,16 @@ impl Machine {
             self.arrivals.answered(self.clock.answered(), at);
             self.silence = (host, Duration::ZERO);
             if self.doubt.is_some_and(|since| at.since(since) > NO_BEAT) {
-                self.leave_lockstep()?;
+                self.lockstep = false;
             }
+        }
+        if self.unheld > NOT_HELD {
+            self.lockstep = false;
+        }
+        if self.lockstep {
+            self.channels.gate.shut()?;
+        } else if self.gated {
+            self.channels.gate.open()?;
         }
 
         // The same frames as in the dump: read so that QEMU can go on.
@@ -408,20 +445,22 @@ impl Machine {
         Ok(())
     }
 
-    /// Nothing is left to do: lets a QEMU go on that waits for us.
-    fn let_go_on(&mut self) -> Result<(), MachineError> {
+    /// Nothing is left to do: lets a QEMU go on that waits for us. Returns when to try again, if it has to be first seen
+    /// to know what we have sent.
+    fn let_go_on(&mut self) -> Result<Option<Instant>, MachineError> {
         self.beat()?;
-        if self.channels.gate.holds().is_some() {
-            self.channels.gate.let_pass()?;
+        if self.channels.gate.holds().is_none() {
+            return Ok(None);
         }
-        Ok(())
-    }
-
-    /// Something is wrong with the gate: goes on without it, and asks the clock instead.
-    fn leave_lockstep(&mut self) -> Result<(), MachineError> {
-        self.lockstep = false;
-        self.doubt = None;
-        Ok(self.channels.gate.open()?)
+        let now = Instant::now();
+        let since = *self.ready.get_or_insert(now);
+        // Woken by what we have sent, its main loop runs until it needs what QEMU holds in the gate.
+        if now.duration_since(since) < NOTICE && !self.process.main_loop_waits() {
+            return Ok(Some(now + GLANCE));
+        }
+        self.ready = None;
+        self.channels.gate.let_pass()?;
+        Ok(None)
     }
 
     fn next_event(&mut self) -> Option<QmpEvent> {
@@ -431,7 +470,7 @@ impl Machine {
     /// Waits until something happens or `until` has come. Cancel-safe.
     async fn wait(&mut self, until: Instant) -> Result<(), MachineError> {
         self.alarm.set(until.saturating_duration_since(Instant::now()))?;
-        let Self { process, channels, alarm, events, event, lockstep, going, .. } = self;
+        let Self { process, channels, alarm, events, event, gated, going, .. } = self;
         let next_event = async {
             match events {
                 Some(events) => events.recv().await,
@@ -451,7 +490,7 @@ impl Machine {
             ready = channels.clock_dump.readable() => ready?,
             ready = channels.console.readable() => ready?,
             ready = channels.frames.readable() => ready?,
-            ready = channels.gate.passes(), if *lockstep => ready?,
+            ready = channels.gate.passes(), if *gated => ready?,
             ready = channels.clock.readable() => ready?,
             ready = channels.beat.readable() => ready?,
             ready = channels.frames.writable(), if sending => ready?,
@@ -480,7 +519,9 @@ impl Machine {
         }
         *since = now;
         if *silence > GATE_PATIENCE && self.lockstep {
-            return self.leave_lockstep();
+            // Something is wrong with the gate: from now on it is open, and the clock is asked.
+            self.lockstep = false;
+            return Ok(self.channels.gate.open()?);
         }
         if *silence > PATIENCE && self.process.status().is_none() {
             let stderr = self.process.stderr();
@@ -491,7 +532,7 @@ impl Machine {
 
     /// Waits for the end of the process and of all its channels. Cancel-safe.
     async fn ended(&mut self) -> Result<(), MachineError> {
-        self.leave_lockstep()?;
+        self.lockstep = false;
         while self.process.status().is_none() || self.events.is_some() {
             self.pump()?;
             self.wait(Instant::now() + HEARTBEAT).await?;
@@ -535,16 +576,10 @@ impl Guest for Machine {
         }
         if self.held {
             self.held = false;
-            self.beat()?;
-            // QEMU may have to wait for us before it answers.
-            let qmp = self.qmp().clone();
-            self.going = Some(Box::pin(async move { qmp.exec(qapi::qmp::cont {}).await }));
+            self.set_going()?;
         }
         loop {
             let left = self.pump()?;
-            if self.lockstep {
-                self.channels.gate.shut()?;
-            }
             let waits = self.stamp()?;
             let due = wake.is_some_and(|wake| wake <= self.clock.now());
             let host = Instant::now();
@@ -586,7 +621,9 @@ impl Guest for Machine {
             if let Some(collected) = self.arrivals.collected_at() {
                 until = until.min(collected);
             }
-            self.let_go_on()?;
+            if let Some(again) = self.let_go_on()? {
+                until = until.min(again);
+            }
             self.wait(until).await?;
             self.lose_patience()?;
             if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {

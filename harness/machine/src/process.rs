@@ -7,8 +7,10 @@ use crate::error::MachineError;
 use crate::gate::Gate;
 use crate::memory::Memory;
 use crate::spawn::tie_to_this_thread;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -43,6 +45,8 @@ pub(crate) struct Process {
     status: Option<ExitStatus>,
     stderr: Channel,
     said: Vec<u8>,
+    /// What the system says about the thread of the main loop, which is the first.
+    main_thread: Option<File>,
 }
 
 impl Process {
@@ -88,12 +92,23 @@ impl Process {
         let child =
             command.spawn().map_err(|source| MachineError::Spawn { program: config.qemu.clone(), source })?;
         let pid = child.id().unwrap_or_default();
-        Ok((Self { child, pid, status: None, stderr, said: Vec::new() }, ours))
+        // Without it, the main loop is taken to wait.
+        let main_thread = File::open(format!("/proc/{pid}/task/{pid}/stat")).ok();
+        Ok((Self { child, pid, status: None, stderr, said: Vec::new(), main_thread }, ours))
     }
 
     /// Process id.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Whether the main loop waits: for something to do, or for its turn to do it.
+    pub fn main_loop_waits(&mut self) -> bool {
+        let mut stat = [0; 512];
+        // pid (name) state …; a name may have parentheses (proc(5)).
+        let read = self.main_thread.as_ref().and_then(|file| file.read_at(&mut stat, 0).ok()).unwrap_or(0);
+        let state = stat[..read].rsplit(|&byte| byte == b')').next().and_then(|rest| rest.get(1));
+        !matches!(state, Some(b'R' | b'D'))
     }
 
     /// How it ended, if it has.

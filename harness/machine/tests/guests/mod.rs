@@ -1,5 +1,7 @@
 //! Firmware of a few bytes, and what the tests need around it.
 
+#![allow(dead_code)] // each test file uses some of it
+
 use firmware::MachineSpec;
 use machine::{DEFAULT_RTC_BASE, MachineConfig, Qemu, QemuError};
 use record::{Accelerator, ClockMode};

@@ -97,13 +97,15 @@ type Choice = dyn Fn(&Cell, &Firmware, u32) -> Result<(Behaviour, Link), StartEr
 pub struct Fakes {
     choice: Box<Choice>,
     attempts: RefCell<HashMap<String, u32>>,
+    /// Guests that start from now on get nowhere.
+    stuck: Rc<std::cell::Cell<bool>>,
 }
 
 impl Fakes {
     pub fn choosing(
         choice: impl Fn(&Cell, &Firmware, u32) -> Result<(Behaviour, Link), StartError> + 'static,
     ) -> Self {
-        Self { choice: Box::new(choice), attempts: RefCell::default() }
+        Self { choice: Box::new(choice), attempts: RefCell::default(), stuck: Rc::default() }
     }
 
     /// The same client for every cell.
@@ -125,7 +127,7 @@ impl Guests for Fakes {
         let (behaviour, link) = (self.choice)(cell, firmware, attempt)?;
         let guest = FakeGuest {
             firmware: FakeFirmware::new(behaviour),
-            link,
+            link: if self.stuck.get() { Link::Stuck } else { link },
             now: GuestTime::ZERO,
             held: VecDeque::new(),
         };
@@ -251,8 +253,10 @@ pub fn run_in(directory: TempDir, plan: Plan, guests: Fakes, setup: Setup) -> Do
         ..Options::new(directory.path().to_owned())
     };
     let said = Rc::new(RefCell::new(Vec::new()));
-    let finished = Rc::new(std::cell::Cell::new(0));
-    let (heard, counted) = (Rc::clone(&said), Rc::clone(&finished));
+    // Whoever polls what first decides when an interruption is noticed; until then, no other cell may end.
+    let stuck = Rc::clone(&guests.stuck);
+    stuck.set(setup.interrupted_after == Some(0));
+    let (heard, interrupted, mut finished) = (Rc::clone(&said), Rc::clone(&stuck), 0);
     let listen = move |progress: run::Progress<'_>| {
         heard.borrow_mut().push(match progress {
             run::Progress::Planned(cells) => format!("planned {cells}"),
@@ -261,13 +265,14 @@ pub fn run_in(directory: TempDir, plan: Plan, guests: Fakes, setup: Setup) -> Do
             run::Progress::Ran(cell) => format!("ran {}", cell.id),
             run::Progress::Retrying { cell, problem } => format!("retrying {}: {problem}", cell.id),
             run::Progress::Finished(result) => {
-                counted.set(counted.get() + 1);
+                finished += 1;
+                stuck.set(setup.interrupted_after.is_some_and(|cells| finished >= cells));
                 format!("finished {}", result.id)
             }
         });
     };
     let interrupt = async move {
-        while setup.interrupted_after.is_none_or(|cells| finished.get() < cells) {
+        while !interrupted.get() {
             tokio::task::yield_now().await;
         }
     };

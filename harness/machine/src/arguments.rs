@@ -258,9 +258,19 @@ mod tests {
         only virtual:
         -machine q35,accel=tcg
         -drive if=pflash,unit=1,format=raw,snapshot=on,file=/images/VARS.fd
-        -icount shift=7,sleep=off
+        -object filter-buffer,id=arrivals,netdev=net,queue=tx,interval=10000
+        -object filter-dump,id=net-gate-2,netdev=net,queue=rx,maxlen=1,file=/dev/fd/6
+        -object filter-dump,id=net-gate-1,netdev=net,queue=rx,maxlen=1,file=/dev/fd/5
+        -device virtio-net-pci,id=nic,netdev=net,mac=52:54:00:12:34:56,romfile=,bootindex=0,ioeventfd=off,tx=timer
+        -netdev stream,id=beat,addr.type=fd,addr.str=8
+        -netdev hubport,id=beat-hub,hubid=1,netdev=beat
+        -object filter-dump,id=clock-gate-2,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/6
+        -object filter-dump,id=clock-gate-1,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/5
+        -object filter-buffer,id=beats,netdev=clock,queue=rx,interval=80000
+        -icount shift=7,sleep=off,rr=record,rrfile=/dev/null
         only real:
         -machine q35,accel=kvm
+        -device virtio-net-pci,id=nic,netdev=net,mac=52:54:00:12:34:56,romfile=,bootindex=0
         "
         );
     }

@@ -15,8 +15,9 @@ const USUAL_RATE: f64 = 100.0;
 /// Host time over which the rate is measured.
 const WINDOW: Duration = Duration::from_millis(5);
 
-/// Guest time between two beats of a virtual clock: how far it can run ahead of us.
-pub(crate) const BEAT: Duration = Duration::from_millis(50);
+/// Guest time between two beats of a virtual clock: how far it can run ahead of us. Together with the wait for the next
+/// arrival less than the 100 ms within which a delayed answer has to be there.
+pub(crate) const BEAT: Duration = Duration::from_millis(80);
 
 /// What is sent into the clock's networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -503,7 +503,12 @@ impl Machine {
             ready = alarm.rings() => ready?,
             answer = answered => {
                 *going = None;
-                answer?;
+                answer.map_err(|error| match error {
+                    QmpError::NoAnswer { .. } => {
+                        MachineError::Unresponsive { seconds: PATIENCE.as_secs(), stderr: process.stderr() }
+                    }
+                    error => error.into(),
+                })?;
             }
         }
         Ok(())

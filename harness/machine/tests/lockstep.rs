@@ -44,42 +44,53 @@ fn answer(number: u8) -> Vec<u8> {
     [&[0x52, 0x54, 0, 0x12, 0x34, 0x56, 2, 0, 0, 0, 0, 9, 0x88, 0xb5, number][..], &[0; 45]].concat()
 }
 
-/// Answers 20 frames of a guest that asks, each after `delay` on the host; returns how long after the first answer each
-/// frame of both directions crossed. When that one crosses, QEMU may still be about starting the guest.
-async fn exchange(config: MachineConfig, delay: Duration) -> Vec<(Direction, Duration)> {
+/// Answers 20 frames of a guest that asks, each after `delay` on the host; returns how long after its question each
+/// answer arrived.
+async fn exchange(config: MachineConfig, delay: Duration) -> Vec<Duration> {
     let mut machine = Machine::start(config).await.unwrap();
-    let (mut crossed, mut asked) = (Vec::new(), 0);
-    while asked < 20 {
+    let (mut took, mut asked) = (Vec::new(), None);
+    while took.len() < 20 {
         match machine.next(Some(GuestTime::ZERO + 60 * SECOND)).await.unwrap() {
-            GuestEvent::Frame { at, direction, .. } => {
-                crossed.push((direction, at));
-                if direction == Direction::FromGuest {
-                    asked += 1;
-                    std::thread::sleep(delay);
-                    machine.send(answer(asked)).unwrap();
-                }
+            GuestEvent::Frame { at, direction: Direction::FromGuest, .. } => {
+                assert!(asked.replace(at).is_none(), "two questions and no answer");
+                std::thread::sleep(delay);
+                machine.send(answer(took.len().try_into().unwrap())).unwrap();
             }
+            GuestEvent::Frame { at, .. } => took.push(at.since(asked.take().expect("a question"))),
             GuestEvent::Monitor { .. } => {}
-            other => panic!("{other:?} after {crossed:?}"),
+            other => panic!("{other:?} after {took:?}"),
         }
     }
-    let (_, first) = crossed[1];
-    crossed.split_off(1).into_iter().map(|(direction, at)| (direction, at.since(first))).collect()
+    took
 }
 
 #[test]
-fn the_guest_sees_the_same_however_late_we_are_and_however_busy_the_host_is() {
+fn answers_are_prompt_however_late_we_are_and_however_busy_the_host_is() {
     let Some(qemu) = qemu() else { return };
     within(120, async {
         let image = Image::asking();
         let config = config(&qemu, &image);
-        let prompt = exchange(config.clone(), Duration::ZERO).await;
-        assert!(prompt.is_sorted_by_key(|(_, at)| *at));
-        let took = prompt.last().unwrap().1;
-        assert!(took < SECOND / 2, "20 answers took {took:?} of guest time");
-        assert_eq!(exchange(config.clone(), Duration::from_millis(20)).await, prompt, "late answers");
+        let check = |what: &str, took: Vec<Duration>| {
+            println!("{what}: {:?} at worst", took.iter().max());
+            assert!(took.iter().all(|took| *took < SECOND / 10), "{what}: {took:?}");
+        };
+        check("prompt", exchange(config.clone(), Duration::ZERO).await);
+        // Seconds of guest time, were it not for the gate.
+        check("late", exchange(config.clone(), Duration::from_millis(20)).await);
         let _busy = Busy::new();
-        assert_eq!(exchange(config, Duration::ZERO).await, prompt, "a busy host");
+        check("on a busy host", exchange(config, Duration::ZERO).await);
+    });
+}
+
+#[test]
+fn without_the_gate_late_answers_are_late() {
+    let Some(qemu) = qemu() else { return };
+    within(60, async {
+        let image = Image::asking();
+        let program = edited(&qemu, NO_GATE);
+        let config = MachineConfig { qemu: PathBuf::from(&*program), ..config(&qemu, &image) };
+        let took = exchange(config, Duration::from_millis(20)).await;
+        assert!(took.iter().any(|took| *took > SECOND / 10), "{took:?}");
     });
 }
 
@@ -138,6 +149,9 @@ fn edited(qemu: &Qemu, edit: &str) -> TempPath {
     path
 }
 
+/// Neither stops for frames nor at beats.
+const NO_GATE: &str = "s/^filter-buffer,id=beats.*//; s/^filter-dump,id=(net|clock)-gate.*//";
+
 /// Ticks and answers come, at most `longest` of host time after the start.
 async fn goes_on(config: MachineConfig, longest: Duration) {
     let mut machine = Machine::start(config).await.unwrap();
@@ -164,7 +178,7 @@ fn a_qemu_that_never_comes_to_the_gate_is_not_waited_for() {
     let Some(qemu) = qemu() else { return };
     within(60, async {
         let image = Image::asking();
-        let program = edited(&qemu, "s/^filter-buffer,id=beats.*//; s/^filter-dump,id=(net|clock)-gate.*//");
+        let program = edited(&qemu, NO_GATE);
         goes_on(MachineConfig { qemu: PathBuf::from(&*program), ..config(&qemu, &image) }, 20 * SECOND).await;
     });
 }

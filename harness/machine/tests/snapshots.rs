@@ -130,7 +130,8 @@ fn a_damaged_entry_is_taken_again() {
         };
         let junk = |path: &Path| fs::write(path, "{}").unwrap();
         let lost = |path: &Path| fs::remove_file(path).unwrap();
-        let damages: [(&str, &str, &dyn Fn(&Path)); 9] = [
+        type Damage<'a> = (&'a str, &'a str, &'a dyn Fn(&Path));
+        let damages: [Damage<'_>; 9] = [
             ("memory cut", "memory", &cut),
             ("memory lost", "memory", &lost),
             ("memory replaced", "memory", &junk),

@@ -1,6 +1,8 @@
 //! QEMU's arguments: a pure function of the configuration and the channels' numbers.
 
+use crate::clock::BEAT;
 use crate::config::MachineConfig;
+use crate::gate::KEPT;
 use crate::memory::Memory;
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
@@ -14,9 +16,13 @@ pub(crate) struct ChannelNumbers {
     pub frames: RawFd,
     /// Pipe: every frame that crossed, stamped by the guest's clock.
     pub frame_dump: RawFd,
+    /// Pipes: QEMU waits at them until we have answered.
+    pub gate: [RawFd; 2],
     /// Stream socket: questions for the guest's clock.
     pub clock: RawFd,
-    /// Pipe: its answers.
+    /// Stream socket: the frame that becomes the clock's beat.
+    pub beat: RawFd,
+    /// Pipe: the clock's answers and beats.
     pub clock_dump: RawFd,
     /// Pipe: serial console, output only.
     pub console: RawFd,
@@ -26,12 +32,20 @@ pub(crate) struct ChannelNumbers {
 
 impl ChannelNumbers {
     /// The numbers shown to people: the first free ones, so that equal machines have equal command lines.
-    pub const SHOWN: Self =
-        Self { frames: 3, frame_dump: 4, clock: 5, clock_dump: 6, console: 7, monitor: 8 };
+    pub const SHOWN: Self = Self {
+        frames: 3,
+        frame_dump: 4,
+        gate: [5, 6],
+        clock: 7,
+        beat: 8,
+        clock_dump: 9,
+        console: 10,
+        monitor: 11,
+    };
 }
 
-/// Farthest that the virtual clock leaps while the guest sleeps.
-const KEEP_ALIVE_MICROS: u32 = 100_000;
+/// Guest time between two moments at which frames of ours arrive.
+const ARRIVAL_MICROS: u32 = 10_000;
 
 /// All arguments, without the program.
 pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &ChannelNumbers) -> Vec<OsString> {
@@ -78,12 +92,33 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
     }
 
+    // The second door first: frames from a guest, or of the clock, pass filters from the last to the first.
+    let [first, second] = channels.gate;
+    let gate = |netdev: &'static str| {
+        [(2, second), (1, first)].map(|(door, pipe)| {
+            let id = format!("{netdev}-gate-{door}");
+            format!("filter-dump,id={id},netdev={netdev},queue=rx,maxlen={KEPT},file=/dev/fd/{pipe}")
+        })
+    };
+    let is_virtual = config.clock == ClockMode::Virtual;
+
     // Frames travel over an inherited socket: no TAP, no root, no name that another process could connect to.
     add("-netdev", format!("stream,id=net,addr.type=fd,addr.str={}", channels.frames).into());
     // virtio: all firmware families have a driver. No option ROM: it would bring iPXE, which is not what is tested.
     // First in the boot order: nothing else may be tried before.
     let mac = config.mac.map(|byte| format!("{byte:02x}")).join(":");
-    add("-device", format!("virtio-net-pci,id=nic,netdev=net,mac={mac},romfile=,bootindex=0").into());
+    let mut nic = format!("virtio-net-pci,id=nic,netdev=net,mac={mac},romfile=,bootindex=0");
+    if is_virtual {
+        // The processor's own thread sends, 0.15 ms of guest time after the guest asked for it: another thread would
+        // send whenever the host lets it, while the guest's clock runs on.
+        nic.push_str(",ioeventfd=off,tx=timer");
+        // Our frames arrive at fixed moments, so that it makes no difference which turn of the main loop takes them.
+        let buffer = format!("filter-buffer,id=arrivals,netdev=net,queue=tx,interval={ARRIVAL_MICROS}");
+        add("-object", buffer.into());
+        // QEMU waits once it has written the record.
+        gate("net").into_iter().for_each(|door| add("-object", door.into()));
+    }
+    add("-device", nic.into());
     // The record of what crossed, in both directions and in guest time, written before a frame is passed on.
     add("-object", format!("filter-dump,id=dump,netdev=net,file=/dev/fd/{}", channels.frame_dump).into());
 
@@ -91,19 +126,24 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // is stamped there like any other. The hub is there because filters see nothing on a backend without a peer.
     add("-netdev", format!("stream,id=clock,addr.type=fd,addr.str={}", channels.clock).into());
     add("-netdev", "hubport,id=clock-hub,hubid=1,netdev=clock".into());
-    add(
-        "-object",
-        format!("filter-dump,id=clock-dump,netdev=clock,file=/dev/fd/{}", channels.clock_dump).into(),
-    );
-    // A frame that nobody takes would stop the reading of the next one: this takes it.
+    if is_virtual {
+        // What is sent into another socket on that hub leaves through `clock`, and passes its filters from the last to
+        // the first: it is kept until the clock's next beat, stamped, and held in the gate.
+        add("-netdev", format!("stream,id=beat,addr.type=fd,addr.str={}", channels.beat).into());
+        add("-netdev", "hubport,id=beat-hub,hubid=1,netdev=beat".into());
+        gate("clock").into_iter().for_each(|door| add("-object", door.into()));
+    }
+    let dump = format!("filter-dump,id=clock-dump,netdev=clock,file=/dev/fd/{}", channels.clock_dump);
+    add("-object", dump.into());
+    // A frame that nobody takes would stop the reading of the next one: this takes questions, once stamped.
     add("-chardev", "null,id=nowhere".into());
-    add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=all,outdev=nowhere".into());
-    // A timer that always runs: the virtual clock of a guest that sleeps leaps to the next timer of the machine, which
-    // can be a day away or not exist at all. On the unused direction, so it never holds a frame.
-    add(
-        "-object",
-        format!("filter-buffer,id=clock-alive,netdev=clock,queue=rx,interval={KEEP_ALIVE_MICROS}").into(),
-    );
+    add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=tx,outdev=nowhere".into());
+    if is_virtual {
+        // The timer also bounds how far the clock of a guest that sleeps leaps: to the next timer, which can be a day
+        // away or not exist at all.
+        let interval = BEAT.as_micros();
+        add("-object", format!("filter-buffer,id=beats,netdev=clock,queue=rx,interval={interval}").into());
+    }
 
     // The console is a pipe: it holds 64 KiB of what the guest writes byte by byte, a socket a few hundred bytes, and
     // QEMU drops what does not fit.
@@ -133,9 +173,16 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // A reset of the guest is a finding; a silent second boot would hide it.
     add("-action", "reboot=shutdown".into());
 
-    if config.clock == ClockMode::Virtual {
+    if is_virtual {
         // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift gained nothing.
-        add("-icount", "shift=7,sleep=off".into());
+        let mut icount = String::from("shift=7,sleep=off");
+        if !matches!(memory, Memory::Kept(_)) {
+            // What is recorded is not wanted, but the order: the threads of a QEMU that records take turns, so what
+            // the main loop has to do is done before the guest's next instruction, however busy the host is.
+            // Such a QEMU cannot write its state.
+            icount.push_str(",rr=record,rrfile=/dev/null");
+        }
+        add("-icount", icount.into());
     }
 
     args.retain(|argument| !argument.is_empty()); // options without a value
@@ -216,9 +263,19 @@ mod tests {
         only virtual:
         -machine q35,accel=tcg
         -drive if=pflash,unit=1,format=raw,snapshot=on,file=/images/VARS.fd
-        -icount shift=7,sleep=off
+        -object filter-buffer,id=arrivals,netdev=net,queue=tx,interval=10000
+        -object filter-dump,id=net-gate-2,netdev=net,queue=rx,maxlen=1,file=/dev/fd/6
+        -object filter-dump,id=net-gate-1,netdev=net,queue=rx,maxlen=1,file=/dev/fd/5
+        -device virtio-net-pci,id=nic,netdev=net,mac=52:54:00:12:34:56,romfile=,bootindex=0,ioeventfd=off,tx=timer
+        -netdev stream,id=beat,addr.type=fd,addr.str=8
+        -netdev hubport,id=beat-hub,hubid=1,netdev=beat
+        -object filter-dump,id=clock-gate-2,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/6
+        -object filter-dump,id=clock-gate-1,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/5
+        -object filter-buffer,id=beats,netdev=clock,queue=rx,interval=80000
+        -icount shift=7,sleep=off,rr=record,rrfile=/dev/null
         only real:
         -machine q35,accel=kvm
+        -device virtio-net-pci,id=nic,netdev=net,mac=52:54:00:12:34:56,romfile=,bootindex=0
         "
         );
     }

@@ -32,12 +32,20 @@ impl Report {
     }
 }
 
+/// Where in the order of what has the same time. A frame is in the middle.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Before,
+    Frame,
+    After,
+}
+
 /// Arrived, not delivered.
 #[derive(Default)]
 pub(crate) struct Arrivals {
     frames: VecDeque<(GuestTime, Direction, Vec<u8>)>,
-    /// Reports that know their time.
-    stamped: VecDeque<(GuestTime, Report)>,
+    /// Reports that know their time, and whether they are from before or after a frame of just that time.
+    stamped: VecDeque<((GuestTime, Side), Report)>,
     /// Reports, in order, after those; with the number of the question that will tell.
     unstamped: VecDeque<(Option<u64>, Report)>,
     delivered: GuestTime,
@@ -87,26 +95,31 @@ impl Arrivals {
     pub fn answered(&mut self, question: u64, at: GuestTime) {
         while self.unstamped.front().is_some_and(|(asked, _)| asked.is_some_and(|asked| asked <= question)) {
             let (_, report) = self.unstamped.pop_front().expect("invariant: just looked at");
-            self.stamped.push_back((at, report));
+            self.stamped.push_back(((at, Side::After), report));
         }
+    }
+
+    /// Everything that has arrived is from before `at`, and from after all frames that were earlier.
+    pub fn stamp(&mut self, at: GuestTime) {
+        self.stamped.extend(self.unstamped.drain(..).map(|(_, report)| ((at, Side::Before), report)));
     }
 
     /// No answer will come any more.
     pub fn end(&mut self, at: GuestTime) {
         let at = self.frames.back().map_or(at, |(last, ..)| at.max(*last));
-        self.stamped.extend(self.unstamped.drain(..).map(|(_, report)| (at, report)));
+        self.stamped.extend(self.unstamped.drain(..).map(|(_, report)| ((at, Side::After), report)));
     }
 
     /// The next event. `last` says that nothing more is waited for, so that a console line may be cut.
     pub fn pop(&mut self, host: Instant, last: bool) -> Option<GuestEvent> {
         let report_first = match (self.stamped.front(), self.frames.front()) {
-            (Some((report, _)), Some((frame, ..))) => report < frame,
+            (Some((report, _)), Some((frame, ..))) => *report < (*frame, Side::Frame),
             (Some(_), None) => true,
             (None, _) => false,
         };
         let event = if report_first {
             let alone = self.stamped.len() == 1 && self.unstamped.is_empty() && self.frames.is_empty();
-            let (at, report) = self.stamped.front()?;
+            let ((at, _), report) = self.stamped.front()?;
             if alone && !last && report.collects(host) {
                 return None;
             }
@@ -222,6 +235,25 @@ mod tests {
         assert_eq!(all(&mut arrivals, host, false), ["5 console \"> \"", "9 frame []"]);
 
         assert_eq!(all(&mut collect(), host, true), ["5 console \"> \""], "nothing more is waited for");
+    }
+
+    #[test]
+    fn what_is_stamped_by_a_frame_comes_before_it_and_what_an_answer_stamps_after_it() {
+        let host = Instant::now();
+        let arrivals = |stamp: fn(&mut Arrivals)| {
+            let mut arrivals = Arrivals::default();
+            arrivals.frame(at(50), Direction::FromGuest, vec![1]);
+            arrivals.console(b"x\n", host);
+            stamp(&mut arrivals);
+            all(&mut arrivals, host, false)
+        };
+        let (console, frame) = ("50 console \"x\\n\"", "50 frame [1]");
+        assert_eq!(arrivals(|arrivals| arrivals.stamp(at(50))), [console, frame]);
+        let answer = |arrivals: &mut Arrivals| {
+            arrivals.asked(1);
+            arrivals.answered(1, at(50));
+        };
+        assert_eq!(arrivals(answer), [frame, console]);
     }
 
     #[test]

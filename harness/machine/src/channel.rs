@@ -38,7 +38,12 @@ impl Channel {
     /// A pipe from QEMU, and QEMU's end, which is closed on exec like ours.
     pub fn pipe() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-        Ok((Self { end: End::Pipe(Receiver::from_owned_fd(ours)?), open: true }, theirs))
+        Ok((Self::from_pipe(ours)?, theirs))
+    }
+
+    /// A pipe that somebody else has made: its end to read from.
+    pub fn from_pipe(ours: OwnedFd) -> io::Result<Self> {
+        Ok(Self { end: End::Pipe(Receiver::from_owned_fd(ours)?), open: true })
     }
 
     /// A socket to and from QEMU, and QEMU's end, which is closed on exec like ours.

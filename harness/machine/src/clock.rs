@@ -15,13 +15,41 @@ const USUAL_RATE: f64 = 100.0;
 /// Host time over which the rate is measured.
 const WINDOW: Duration = Duration::from_millis(5);
 
-/// A question to the clock: any frame does. Local addresses, and the ethertype for experiments (IEEE 802, 0x88b5).
-pub(crate) fn question() -> [u8; 64] {
-    let mut bytes = [0; 64];
-    bytes[3] = 60;
-    bytes[4..16].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1]);
-    bytes[16..18].copy_from_slice(&[0x88, 0xb5]);
-    bytes
+/// Guest time between two beats of a virtual clock: how far it can run ahead of us. Together with the wait for the next
+/// arrival less than the 100 ms within which a delayed answer has to be there.
+pub(crate) const BEAT: Duration = Duration::from_millis(80);
+
+/// What is sent into the clock's networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Is stamped at once: what the clock shows now.
+    Question,
+    /// Is kept for up to a [`BEAT`], and stamped then.
+    Beat,
+}
+
+impl Signal {
+    /// On the socket, after its length. Any frame does: local addresses, and the ethertype for experiments (IEEE 802,
+    /// 0x88b5).
+    pub fn bytes(self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[3] = 60;
+        bytes[4..16].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, self.sender()]);
+        bytes[16..18].copy_from_slice(&[0x88, 0xb5]);
+        bytes
+    }
+
+    /// Which of them a stamped frame is.
+    pub fn of(frame: &[u8]) -> Self {
+        if frame.get(11) == Some(&Self::Beat.sender()) { Self::Beat } else { Self::Question }
+    }
+
+    fn sender(self) -> u8 {
+        match self {
+            Self::Question => 1,
+            Self::Beat => 2,
+        }
+    }
 }
 
 /// What is known about the guest's clock.

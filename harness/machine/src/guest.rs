@@ -4,7 +4,7 @@ use crate::alarm::Alarm;
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::arrivals::Arrivals;
 use crate::channel::Left;
-use crate::clock::{Clock, question};
+use crate::clock::{Clock, Signal};
 use crate::config::MachineConfig;
 use crate::crossing::{Crossing, is_announcement};
 use crate::dump::DumpReader;
@@ -16,6 +16,8 @@ use crate::snapshot::{Snapshot, restore};
 use record::{Accelerator, ClockMode, Direction, GuestTime};
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::mem;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use wire::{Guest, GuestEvent};
@@ -26,11 +28,29 @@ const START: Duration = Duration::from_secs(30);
 /// Longest wait for an answer of the guest's clock while QEMU runs, on the host.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Longest wait for it while QEMU may be held in the gate by something unknown.
+const GATE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Longest that QEMU's main loop may take to notice what was sent to it, on the host, before the guest goes on without.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// Host time between two looks at it.
+const GLANCE: Duration = Duration::from_micros(20);
+
+/// Beats that may pass without being held, one after the other: some do while the monitor is used.
+const NOT_HELD: u32 = 50;
+
+/// Guest time after which a beat that is on its way is one that never comes: many beats.
+const NO_BEAT: Duration = Duration::from_secs(5);
+
 /// Longest wait for anything before the clock is asked whether QEMU still lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Longest wait for the rest of what a dead QEMU said.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// The answer to a command that is on its way.
+type Going = Pin<Box<dyn Future<Output = Result<Value, QmpError>>>>;
 
 /// A running QEMU and its channels. Dropping it ends the guest.
 ///
@@ -46,6 +66,18 @@ pub struct Machine {
     arrivals: Arrivals,
     /// Bytes of questions that the clock's socket has not taken yet.
     questions: Vec<u8>,
+    /// Whether QEMU comes to the gate. It does on a virtual clock.
+    gated: bool,
+    /// Whether it waits for us there, so that its clock stands still while we think.
+    lockstep: bool,
+    /// A beat is on its way.
+    beating: bool,
+    /// Beats one after the other that were not held in the gate.
+    unheld: u32,
+    /// Since when nothing was left to do for us while QEMU waits in the gate.
+    ready: Option<Instant>,
+    /// What the clock showed when QEMU had not come to the gate for long.
+    doubt: Option<GuestTime>,
     qmp: Option<Qmp>,
     /// `None` once the monitor has closed.
     events: Option<mpsc::Receiver<QmpEvent>>,
@@ -59,6 +91,8 @@ pub struct Machine {
     prelude: VecDeque<GuestEvent>,
     /// The guest waits until the prelude has been delivered.
     held: bool,
+    /// The guest is being told to go on.
+    going: Option<Going>,
     command_line: Vec<String>,
     accelerator: Accelerator,
 }
@@ -82,7 +116,7 @@ impl Standby {
     /// guest goes on.
     pub async fn resume(self) -> Result<Machine, MachineError> {
         let Self { mut machine, snapshot } = self;
-        restore(&machine, &snapshot.state).await?;
+        restore(&mut machine, &snapshot.state).await?;
         let shown = machine.now().await?;
         if shown != snapshot.moment.at {
             return Err(MachineError::ResumedClock { shown, expected: snapshot.moment.at });
@@ -161,6 +195,12 @@ impl Machine {
             crossing: Crossing::default(),
             arrivals: Arrivals::default(),
             questions: Vec::new(),
+            gated: config.clock == ClockMode::Virtual,
+            lockstep: config.clock == ClockMode::Virtual,
+            unheld: 0,
+            beating: false,
+            ready: None,
+            doubt: None,
             qmp: None,
             events: None,
             event: None,
@@ -168,6 +208,7 @@ impl Machine {
             silence: (now, Duration::ZERO),
             prelude: VecDeque::new(),
             held: matches!(memory, Memory::Snapshot(_)),
+            going: None,
             command_line,
             accelerator: config.accelerator,
         };
@@ -201,12 +242,23 @@ impl Machine {
             }
         }
         if !self.held {
-            qmp.exec(qapi::qmp::cont {}).await?;
+            self.set_going()?;
         }
         Ok(())
     }
 
-    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 8, whatever they really are, so that
+    /// Tells a stopped guest to go on. QEMU may have to wait for us before it answers.
+    fn set_going(&mut self) -> Result<(), MachineError> {
+        if self.lockstep {
+            self.channels.gate.shut()?;
+            self.beat()?;
+        }
+        let qmp = self.qmp.as_ref().expect("invariant: connected before");
+        self.going = Some(Box::pin(qmp.begin("cont", Value::Null)?));
+        Ok(())
+    }
+
+    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 11, whatever they really are, so that
     /// equal machines have equal command lines.
     pub fn command_line(&self) -> Vec<String> {
         self.command_line.clone()
@@ -228,7 +280,11 @@ impl Machine {
     }
 
     /// QEMU's monitor. Its events come through [`Guest::next`].
-    pub fn qmp(&self) -> &Qmp {
+    ///
+    /// It answers until the next event is asked for. From then on QEMU may have to wait for us first.
+    pub fn qmp(&mut self) -> &Qmp {
+        // What is wrong with the gate shows again when the next event is asked for.
+        let _ = self.channels.gate.open();
         self.qmp.as_ref().expect("invariant: connected before `start` returns")
     }
 
@@ -237,6 +293,7 @@ impl Machine {
         let question = self.ask()?;
         while self.clock.answered() < question && self.process.status().is_none() {
             if self.pump()? == Left::Nothing && self.clock.answered() < question {
+                self.channels.gate.open()?;
                 self.wait(Instant::now() + HEARTBEAT).await?;
                 self.lose_patience()?;
             }
@@ -260,7 +317,7 @@ impl Machine {
         if !self.clock.is_asked() {
             self.silence = (Instant::now(), Duration::ZERO);
         }
-        self.questions.extend(question());
+        self.questions.extend(Signal::Question.bytes());
         self.flush()?;
         Ok(self.clock.ask())
     }
@@ -306,24 +363,39 @@ impl Machine {
             }
             self.arrivals.monitor(event.name, event.data);
         }
-        if self.arrivals.wants_clock() {
+        // What is said before a beat is stamped by it.
+        let beats = self.lockstep && !self.stopped;
+        if self.arrivals.wants_clock() && !beats {
             let question = self.ask()?;
             self.arrivals.asked(question);
         }
 
         also(self.channels.clock_dump.read(&mut self.clock_dump.buffer)?);
         let mut answers = Vec::new();
-        while let Some(answer) = self.clock_dump.next()? {
-            answers.push(self.clock.guest_time(answer.unix_micros));
-        }
         let host = Instant::now();
+        while let Some(signal) = self.clock_dump.next()? {
+            let at = self.clock.guest_time(signal.unix_micros);
+            match Signal::of(&signal.frame) {
+                Signal::Question => answers.push(at),
+                Signal::Beat => {
+                    self.beating = false;
+                    self.doubt = None;
+                    self.channels.gate.reached(at);
+                    self.unheld = if self.channels.gate.holds().is_some() { 0 } else { self.unheld + 1 };
+                    self.clock.learn(host, at);
+                }
+            }
+        }
         also(self.channels.frame_dump.read(&mut self.frame_dump.buffer)?);
         while let Some(record) = self.frame_dump.next()? {
             let direction = self.crossing.direction(&record.frame);
-            if direction == Direction::FromGuest && is_announcement(&record.frame) {
-                continue;
-            }
             let at = self.clock.guest_time(record.unix_micros);
+            if direction == Direction::FromGuest {
+                self.channels.gate.reached(at);
+                if is_announcement(&record.frame) {
+                    continue;
+                }
+            }
             self.clock.learn(host, at);
             self.arrivals.frame(at, direction, record.frame);
         }
@@ -331,13 +403,64 @@ impl Machine {
             self.clock.answer(host, at);
             self.arrivals.answered(self.clock.answered(), at);
             self.silence = (host, Duration::ZERO);
+            if self.doubt.is_some_and(|since| at.since(since) > NO_BEAT) {
+                self.lockstep = false;
+            }
+        }
+        if self.unheld > NOT_HELD {
+            self.lockstep = false;
+        }
+        if self.lockstep {
+            self.channels.gate.shut()?;
+        } else if self.gated {
+            self.channels.gate.open()?;
         }
 
         // The same frames as in the dump: read so that QEMU can go on.
         also(self.channels.frames.read(&mut Vec::new())?);
         also(self.channels.clock.read(&mut Vec::new())?);
+        also(self.channels.beat.read(&mut Vec::new())?);
         self.flush()?;
         Ok(left)
+    }
+
+    /// While QEMU waits in the gate, everything that it has written is from before that moment.
+    fn stamp(&mut self) -> Result<bool, MachineError> {
+        let Some(at) = self.channels.gate.holds() else { return Ok(false) };
+        let mut console = Vec::new();
+        self.channels.console.read(&mut console)?;
+        if !console.is_empty() {
+            self.arrivals.console(&console, Instant::now());
+        }
+        self.arrivals.stamp(at);
+        Ok(true)
+    }
+
+    /// Sees to it that QEMU comes to the gate at the next beat.
+    fn beat(&mut self) -> Result<(), MachineError> {
+        // Fits: there is never more than one on its way.
+        if self.lockstep && !mem::replace(&mut self.beating, true) {
+            self.channels.beat.write(&Signal::Beat.bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is left to do: lets a QEMU go on that waits for us. Returns when to try again, if it has to be first seen
+    /// to know what we have sent.
+    fn let_go_on(&mut self) -> Result<Option<Instant>, MachineError> {
+        self.beat()?;
+        if self.channels.gate.holds().is_none() {
+            return Ok(None);
+        }
+        let now = Instant::now();
+        let since = *self.ready.get_or_insert(now);
+        // Woken by what we have sent, its main loop runs until it needs what QEMU holds in the gate.
+        if now.duration_since(since) < NOTICE && !self.process.main_loop_waits() {
+            return Ok(Some(now + GLANCE));
+        }
+        self.ready = None;
+        self.channels.gate.let_pass()?;
+        Ok(None)
     }
 
     fn next_event(&mut self) -> Option<QmpEvent> {
@@ -347,10 +470,16 @@ impl Machine {
     /// Waits until something happens or `until` has come. Cancel-safe.
     async fn wait(&mut self, until: Instant) -> Result<(), MachineError> {
         self.alarm.set(until.saturating_duration_since(Instant::now()))?;
-        let Self { process, channels, alarm, events, event, .. } = self;
+        let Self { process, channels, alarm, events, event, gated, going, .. } = self;
         let next_event = async {
             match events {
                 Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let answered = async {
+            match going {
+                Some(answer) => answer.await,
                 None => std::future::pending().await,
             }
         };
@@ -361,7 +490,9 @@ impl Machine {
             ready = channels.clock_dump.readable() => ready?,
             ready = channels.console.readable() => ready?,
             ready = channels.frames.readable() => ready?,
+            ready = channels.gate.passes(), if *gated => ready?,
             ready = channels.clock.readable() => ready?,
+            ready = channels.beat.readable() => ready?,
             ready = channels.frames.writable(), if sending => ready?,
             ready = channels.clock.writable(), if asking => ready?,
             ready = process.changes() => ready?,
@@ -370,6 +501,15 @@ impl Machine {
                 None => self.events = None,
             },
             ready = alarm.rings() => ready?,
+            answer = answered => {
+                *going = None;
+                answer.map_err(|error| match error {
+                    QmpError::NoAnswer { .. } => {
+                        MachineError::Unresponsive { seconds: PATIENCE.as_secs(), stderr: process.stderr() }
+                    }
+                    error => error.into(),
+                })?;
+            }
         }
         Ok(())
     }
@@ -383,6 +523,11 @@ impl Machine {
             *silence += (now - *since).min(HEARTBEAT);
         }
         *since = now;
+        if *silence > GATE_PATIENCE && self.lockstep {
+            // Something is wrong with the gate: from now on it is open, and the clock is asked.
+            self.lockstep = false;
+            return Ok(self.channels.gate.open()?);
+        }
         if *silence > PATIENCE && self.process.status().is_none() {
             let stderr = self.process.stderr();
             return Err(MachineError::Unresponsive { seconds: PATIENCE.as_secs(), stderr });
@@ -392,6 +537,7 @@ impl Machine {
 
     /// Waits for the end of the process and of all its channels. Cancel-safe.
     async fn ended(&mut self) -> Result<(), MachineError> {
+        self.lockstep = false;
         while self.process.status().is_none() || self.events.is_some() {
             self.pump()?;
             self.wait(Instant::now() + HEARTBEAT).await?;
@@ -434,15 +580,15 @@ impl Guest for Machine {
             return Ok(event);
         }
         if self.held {
-            // Whoever gives up waiting here asks again: to continue twice does no harm.
-            self.qmp().exec(qapi::qmp::cont {}).await?;
             self.held = false;
+            self.set_going()?;
         }
         loop {
             let left = self.pump()?;
+            let waits = self.stamp()?;
             let due = wake.is_some_and(|wake| wake <= self.clock.now());
             let host = Instant::now();
-            if let Some(event) = self.arrivals.pop(host, due) {
+            if let Some(event) = self.arrivals.pop(host, due || waits) {
                 return Ok(event);
             }
             if due && self.arrivals.is_empty() {
@@ -467,7 +613,9 @@ impl Guest for Machine {
 
             let mut until = host + HEARTBEAT;
             if !self.clock.is_asked() {
-                if let Some(wake) = wake {
+                if let Some(wake) = wake
+                    && !self.lockstep
+                {
                     until = until.min(self.clock.ask_at(wake));
                 }
                 if until <= host {
@@ -478,10 +626,17 @@ impl Guest for Machine {
             if let Some(collected) = self.arrivals.collected_at() {
                 until = until.min(collected);
             }
+            if let Some(again) = self.let_go_on()? {
+                until = until.min(again);
+            }
             self.wait(until).await?;
             self.lose_patience()?;
             if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {
-                self.ask()?;
+                let question = self.ask()?;
+                self.arrivals.asked(question);
+                if self.lockstep && self.beating {
+                    self.doubt.get_or_insert(self.clock.now());
+                }
             }
         }
     }

@@ -18,6 +18,7 @@ mod config;
 mod crossing;
 mod dump;
 mod error;
+mod gate;
 mod guest;
 mod memory;
 mod process;

@@ -4,10 +4,13 @@ use crate::arguments::{ChannelNumbers, arguments};
 use crate::channel::{Channel, Left, socket_pair};
 use crate::config::MachineConfig;
 use crate::error::MachineError;
+use crate::gate::Gate;
 use crate::memory::Memory;
 use crate::spawn::tie_to_this_thread;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -20,14 +23,16 @@ const KEPT: usize = 8 << 10;
 /// Longest that dropping a machine waits for the kernel to end its process.
 const REAP: Duration = Duration::from_millis(500);
 
-/// What QEMU says about our clock network, which has no NIC on purpose.
-const NO_COMPLAINT: &str = "hub 1 with no nics";
+/// What QEMU says about our clock's networks, which have no NIC on purpose.
+const NO_COMPLAINT: &str = "with no nics";
 
 /// Our ends of the channels.
 pub(crate) struct Channels {
     pub frames: Channel,
     pub frame_dump: Channel,
+    pub gate: Gate,
     pub clock: Channel,
+    pub beat: Channel,
     pub clock_dump: Channel,
     pub console: Channel,
     pub monitor: Option<UnixStream>,
@@ -40,6 +45,8 @@ pub(crate) struct Process {
     status: Option<ExitStatus>,
     stderr: Channel,
     said: Vec<u8>,
+    /// What the system says about the thread of the main loop, which is the first.
+    main_thread: Option<File>,
 }
 
 impl Process {
@@ -49,15 +56,29 @@ impl Process {
             let ((frames, frames_q), (frame_dump, frame_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((clock, clock_q), (clock_dump, clock_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((console, console_q), (monitor, monitor_q)) = (Channel::pipe()?, socket_pair()?);
-            let ours = Channels { frames, frame_dump, clock, clock_dump, console, monitor: Some(monitor) };
-            let theirs = [frames_q, frame_dump_q, clock_q, clock_dump_q, console_q, monitor_q];
+            let ((gate, gate_q), (beat, beat_q)) = (Gate::new()?, Channel::socket()?);
+            let [first_q, second_q] = gate_q;
+            let monitor = Some(monitor);
+            let ours = Channels { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
+            let theirs = [
+                frames_q,
+                frame_dump_q,
+                first_q,
+                second_q,
+                clock_q,
+                beat_q,
+                clock_dump_q,
+                console_q,
+                monitor_q,
+            ];
             Ok((ours, theirs, Channel::pipe()?))
         };
         let (ours, theirs, (stderr, stderr_q)) = ends().map_err(MachineError::Channels)?;
 
-        let [frames, frame_dump, clock, clock_dump, console, monitor] =
+        let [frames, frame_dump, first, second, clock, beat, clock_dump, console, monitor] =
             theirs.each_ref().map(AsRawFd::as_raw_fd);
-        let numbers = ChannelNumbers { frames, frame_dump, clock, clock_dump, console, monitor };
+        let gate = [first, second];
+        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
         let mut command = Command::new(&config.qemu);
         command
             .args(arguments(config, memory, &numbers))
@@ -71,12 +92,23 @@ impl Process {
         let child =
             command.spawn().map_err(|source| MachineError::Spawn { program: config.qemu.clone(), source })?;
         let pid = child.id().unwrap_or_default();
-        Ok((Self { child, pid, status: None, stderr, said: Vec::new() }, ours))
+        // Without it, the main loop is taken to wait.
+        let main_thread = File::open(format!("/proc/{pid}/task/{pid}/stat")).ok();
+        Ok((Self { child, pid, status: None, stderr, said: Vec::new(), main_thread }, ours))
     }
 
     /// Process id.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Whether the main loop waits: for something to do, or for its turn to do it.
+    pub fn main_loop_waits(&mut self) -> bool {
+        let mut stat = [0; 512];
+        // pid (name) state …; a name may have parentheses (proc(5)).
+        let read = self.main_thread.as_ref().and_then(|file| file.read_at(&mut stat, 0).ok()).unwrap_or(0);
+        let state = stat[..read].rsplit(|&byte| byte == b')').next().and_then(|rest| rest.get(1));
+        !matches!(state, Some(b'R' | b'D'))
     }
 
     /// How it ended, if it has.

@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 /// Oldest QEMU with the `stream` netdev, as `(major, minor)`.
 const OLDEST: (u32, u32) = (7, 2);
 
+/// Oldest QEMU that writes a machine's state to a file that it is told the name of.
+const OLDEST_WITH_SNAPSHOTS: (u32, u32) = (8, 2);
+
 /// A usable QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Qemu {
@@ -77,6 +80,11 @@ impl Qemu {
         Ok(Self { path, version, sha256 })
     }
 
+    /// Whether it can take snapshots: QEMU 8.2 and later can.
+    pub fn takes_snapshots(&self) -> bool {
+        number(&self.version).is_some_and(|number| number >= OLDEST_WITH_SNAPSHOTS)
+    }
+
     /// As it is recorded in results.
     pub fn record(&self) -> QemuRecord {
         QemuRecord { version: self.version.clone(), sha256: self.sha256.clone() }
@@ -95,8 +103,12 @@ fn find(program: &OsStr) -> Option<PathBuf> {
 
 fn parse_version(line: &str) -> Option<(String, (u32, u32))> {
     let version = line.strip_prefix("QEMU emulator version ")?.trim();
+    Some((version.to_owned(), number(version)?))
+}
+
+fn number(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((version.to_owned(), (numbers.next()?.ok()?, numbers.next()?.ok()?)))
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// SHA-256 of a file, hexadecimal.
@@ -132,6 +144,12 @@ mod tests {
             assert_eq!(parse_version(line), Some((version.to_owned(), number)));
         }
         assert_eq!(parse_version("ls (GNU coreutils) 9.1"), None);
+        for (version, snapshots) in
+            [("7.2.0", false), ("8.1.5 (Debian 1:8.1.5)", false), ("8.2.0", true), ("10.0.2", true)]
+        {
+            let qemu = Qemu { path: "qemu".into(), version: version.into(), sha256: String::new() };
+            assert_eq!(qemu.takes_snapshots(), snapshots, "{version}");
+        }
         assert_eq!(parse_version("QEMU emulator version X"), None);
     }
 

@@ -14,7 +14,10 @@ use crate::qmp::QmpError;
 use record::{Direction, GuestTime};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wire::{Guest, GuestEvent};
 
@@ -31,12 +34,14 @@ const PROMPT_STOP: Duration = Duration::from_millis(1000);
 /// Tries to stop a guest promptly, on a host that may be busy.
 const TRIES: usize = 5;
 
-/// A machine at the moment of its first frame.
+/// A machine at the moment of its first frame. Its files stay as long as it or a clone of it lives.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) memory: PathBuf,
     pub(crate) state: PathBuf,
     pub(crate) moment: Moment,
+    /// A lock.
+    _in_use: Arc<File>,
 }
 
 /// What has to be known of a snapshot besides its files.
@@ -80,18 +85,26 @@ impl From<QmpError> for SnapshotError {
 }
 
 /// Boots the machine in `config` and writes its memory and state into `directory`.
-pub(crate) async fn take(config: &MachineConfig, directory: &Path) -> Result<Snapshot, SnapshotError> {
+pub(crate) async fn take(config: &MachineConfig, directory: &Path) -> Result<Moment, SnapshotError> {
+    let [memory, state] = files(directory);
+    let uri = uri(&state)?;
     for _ in 0..TRIES {
-        let snapshot = Snapshot::in_directory(directory, Moment { at: GuestTime::ZERO, prelude: Vec::new() });
-        let mut machine = Machine::start_with(config.clone(), Memory::Kept(snapshot.memory.clone())).await?;
+        // A guest's memory is empty at power-on.
+        match fs::remove_file(&memory) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(SnapshotError::Cache { path: memory, source });
+            }
+            _ => {}
+        }
+        let mut machine = Machine::start_with(config.clone(), Memory::Kept(memory.clone())).await?;
         let (moment, first_frame) = run_to_first_frame(&mut machine).await?;
         if moment.at.since(first_frame) > PROMPT_STOP {
             machine.stop().await?;
             continue;
         }
-        save(&machine, &snapshot.state).await?;
+        save(&mut machine, &uri).await?;
         machine.stop().await?;
-        return Ok(Snapshot { moment, ..snapshot });
+        return Ok(moment);
     }
     Err(SnapshotError::Busy)
 }
@@ -125,15 +138,15 @@ async fn run_to_first_frame(machine: &mut Machine) -> Result<(Moment, GuestTime)
     Ok((Moment { at, prelude }, first_frame))
 }
 
-/// Writes the stopped machine's state, without its memory, to `file`.
-async fn save(machine: &Machine, file: &Path) -> Result<(), SnapshotError> {
-    let qmp = machine.qmp();
+/// Writes the stopped machine's state, without its memory, to `uri`.
+async fn save(machine: &mut Machine, uri: &str) -> Result<(), SnapshotError> {
+    let qmp = machine.qmp().clone();
     let refused = |error| match error {
         QmpError::Refused { description, .. } => SnapshotError::Refused(description),
         other => other.into(),
     };
     qmp.raw("migrate-set-capabilities", leave_memory_alone()).await.map_err(refused)?;
-    qmp.raw("migrate", json!({ "uri": uri(file) })).await.map_err(refused)?;
+    qmp.raw("migrate", json!({ "uri": uri })).await.map_err(refused)?;
     let begun = Instant::now();
     loop {
         let progress = qmp.raw("query-migrate", json!({})).await?;
@@ -150,12 +163,13 @@ async fn save(machine: &Machine, file: &Path) -> Result<(), SnapshotError> {
 }
 
 /// Gives the waiting machine the state in `file`. It stays stopped.
-pub(crate) async fn restore(machine: &Machine, file: &Path) -> Result<(), MachineError> {
-    let qmp = machine.qmp();
+pub(crate) async fn restore(machine: &mut Machine, file: &Path) -> Result<(), MachineError> {
+    let uri = uri(file).map_err(|error| MachineError::Resume { state: error.to_string() })?;
+    let qmp = machine.qmp().clone();
     qmp.raw("migrate-set-capabilities", leave_memory_alone()).await?;
     // Else QEMU announces the NIC to the segment by itself.
     qmp.raw("migrate-set-parameters", json!({ "announce-rounds": 0 })).await?;
-    qmp.raw("migrate-incoming", json!({ "uri": uri(file) })).await?;
+    qmp.raw("migrate-incoming", json!({ "uri": uri })).await?;
     let begun = Instant::now();
     loop {
         let status = qmp.raw("query-status", json!({})).await?;
@@ -176,14 +190,28 @@ fn leave_memory_alone() -> serde_json::Value {
     json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] })
 }
 
-fn uri(file: &Path) -> String {
-    format!("file:{}", file.display())
+/// How QEMU is told to write to `file` or read it (since 8.2).
+fn uri(file: &Path) -> Result<String, SnapshotError> {
+    match file.to_str() {
+        // The rest of such a name would be an option, and the monitor's language has no bytes.
+        Some(name) if !name.contains(",offset=") => Ok(format!("file:{name}")),
+        _ => Err(SnapshotError::Refused(format!(
+            "QEMU cannot be told the name of the cache, {}",
+            file.display()
+        ))),
+    }
+}
+
+/// The files of memory and state in a snapshot's folder.
+fn files(directory: &Path) -> [PathBuf; 2] {
+    ["memory", "state"].map(|name| directory.join(name))
 }
 
 impl Snapshot {
-    /// The snapshot whose files are in `directory`.
-    pub(crate) fn in_directory(directory: &Path, moment: Moment) -> Self {
-        Self { memory: directory.join("memory"), state: directory.join("state"), moment }
+    /// The snapshot whose files are in `directory`, which `in_use` keeps there.
+    pub(crate) fn new(directory: &Path, moment: Moment, in_use: File) -> Self {
+        let [memory, state] = files(directory);
+        Self { memory, state, moment, _in_use: Arc::new(in_use) }
     }
 
     /// Guest time at which it was taken.

@@ -1,24 +1,25 @@
 //! The cache of snapshots, shared by every plugfest of a user.
 //!
 //! ```text
-//! snapshots/<key>/memory       the guest's memory
-//! snapshots/<key>/state        everything else of the machine
-//! snapshots/<key>/moment.json  written before the folder gets its name: sizes, digest, prelude
-//! snapshots/<key>.lock         held by whoever takes it
-//! snapshots/.taking-XXXX/      one that is being taken, or whose taker was killed
+//! snapshots/<key>/memory         the guest's memory
+//! snapshots/<key>/state          everything else of the machine
+//! snapshots/<key>/moment.json    when it was taken, and all that had come from the guest by then
+//! snapshots/<key>/manifest.json  sizes, times and digests of the above
+//! snapshots/<key>.taking/        one that is being taken, locked by its taker; or left over by a killed one
 //! ```
-//! The key is a digest of all that makes a snapshot valid. Reading needs no lock: a folder has its name only once it is
-//! complete.
+//! The key is a digest of all that makes a snapshot valid. A folder gets its name once it is complete. The locks are
+//! the kernel's, and go with the process that holds them: what a killed taker has left is told from what is being made,
+//! and what is in use, by shared locks, from what may be removed.
 
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::config::MachineConfig;
 use crate::memory::Memory;
 use crate::qemu::{digest, hexadecimal};
 use crate::snapshot::{Moment, Snapshot, SnapshotError, take};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -26,23 +27,24 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Part of every key: change it when what a snapshot holds or means changes.
-const FORMAT: &str = "plugfest-snapshot/1";
+const FORMAT: &str = "plugfest-snapshot/2";
 
 /// Bytes on disk that the cache may take. The least recently used snapshots go first.
 const LIMIT: u64 = 8 << 30;
 
-/// A folder of a snapshot that is being taken is left over if it is older than this.
-const LEFT_OVER: Duration = Duration::from_secs(3600);
+/// How often to look whether another taker is done, on the host.
+const POLL: Duration = Duration::from_millis(20);
 
-/// What `moment.json` holds.
-#[derive(Debug, Serialize, Deserialize)]
+/// What `manifest.json` holds.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     key: String,
+    /// Not digested, for its size: looking it up must not cost more than a boot saves.
     memory: FileStamp,
     state: FileStamp,
     state_sha256: String,
-    moment: Moment,
+    moment_sha256: String,
 }
 
 /// A file as it was when the snapshot was taken: enough to see that it was cut, replaced or written to.
@@ -65,100 +67,82 @@ impl Snapshots {
         Self { directory: cache.join("snapshots"), limit: LIMIT }
     }
 
+    /// The same cache, which may take that many bytes on disk. Snapshots that somebody uses stay, however large.
+    pub fn with_limit(self, bytes: u64) -> Self {
+        Self { limit: bytes, ..self }
+    }
+
     /// The snapshot of the machine in `config`, taken if it is not there; `qemu_sha256` is the program's digest.
     ///
-    /// Another process that takes the same one is waited for. An entry that is stale, cut or foreign is taken again.
+    /// Whoever takes the same one already is waited for. An entry that is cut, changed or foreign is taken again.
     pub async fn get(&self, config: &MachineConfig, qemu_sha256: &str) -> Result<Snapshot, SnapshotError> {
-        let key = key(config, qemu_sha256).map_err(|source| self.failed(source))?;
+        let failed = |source| SnapshotError::Cache { path: self.directory.clone(), source };
+        let key = key(config, qemu_sha256).map_err(failed)?;
         if let Some(snapshot) = self.look_up(&key) {
             return Ok(snapshot);
         }
-        fs::create_dir_all(&self.directory).map_err(|source| self.failed(source))?;
-        let _lock = self.lock(&key).await?;
+        // Absolute: QEMU is told where the files are.
+        fs::create_dir_all(&self.directory).map_err(failed)?;
+        let cache = Self { directory: self.directory.canonicalize().map_err(failed)?, limit: self.limit };
+        let taking = Taking::begin(cache.directory.join(format!("{key}.taking"))).await.map_err(failed)?;
         // While we waited, it may have been taken.
-        if let Some(snapshot) = self.look_up(&key) {
+        if let Some(snapshot) = cache.look_up(&key) {
             return Ok(snapshot);
         }
-        self.make_room().map_err(|source| self.failed(source))?;
-        let scratch = tempfile::Builder::new()
-            .prefix(".taking-")
-            .tempdir_in(&self.directory)
-            .map_err(|source| self.failed(source))?;
-        let snapshot = take(config, scratch.path()).await?;
-        self.publish(&key, scratch.path(), snapshot.moment).map_err(|source| self.failed(source))
+        let moment = take(config, &taking.directory).await?;
+        let snapshot = cache.publish(&key, taking, moment).map_err(failed)?;
+        // What cannot be removed now is tried again next time.
+        let _ = cache.make_room();
+        Ok(snapshot)
     }
 
-    fn failed(&self, source: io::Error) -> SnapshotError {
-        SnapshotError::Cache { path: self.directory.clone(), source }
-    }
-
-    fn entry(&self, key: &str) -> PathBuf {
-        self.directory.join(key)
-    }
-
-    /// The complete and undamaged entry, if there is one.
+    /// The complete and undamaged entry, if there is one. It is in use from now on.
     fn look_up(&self, key: &str) -> Option<Snapshot> {
-        let entry = self.entry(key);
-        let path = entry.join("moment.json");
-        let manifest: Manifest = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        let snapshot = Snapshot::in_directory(&entry, manifest.moment);
-        let intact = manifest.key == key
-            && stamp(&snapshot.memory).ok()? == manifest.memory
-            && stamp(&snapshot.state).ok()? == manifest.state
-            && digest(&snapshot.state).ok()? == manifest.state_sha256;
-        // The manifest's own time tells when the entry was last used.
-        let _ =
-            File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-        intact.then_some(snapshot)
-    }
-
-    /// Gives the finished files in `scratch` their name.
-    fn publish(&self, key: &str, scratch: &Path, moment: Moment) -> io::Result<Snapshot> {
-        let made = Snapshot::in_directory(scratch, moment);
-        let manifest = Manifest {
-            key: key.to_owned(),
-            memory: stamp(&made.memory)?,
-            state: stamp(&made.state)?,
-            state_sha256: digest(&made.state)?,
-            moment: made.moment,
+        let entry = self.directory.join(key).canonicalize().ok()?;
+        let Locked::Ours(in_use) = lock(&entry, FlockOperation::NonBlockingLockShared).ok()? else {
+            return None; // It is being removed.
         };
-        fs::write(scratch.join("moment.json"), serde_json::to_vec(&manifest)?)?;
-        let entry = self.entry(key);
+        let path = entry.join("manifest.json");
+        let found: Manifest = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        if manifest(key, &entry).ok()? != found {
+            return None;
+        }
+        let moment: Moment = serde_json::from_slice(&fs::read(entry.join("moment.json")).ok()?).ok()?;
+        // The manifest's own time tells when the entry was last used.
+        let used = File::options().append(true).open(&path);
+        let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
+        Some(Snapshot::new(&entry, moment, in_use))
+    }
+
+    /// Gives the finished files of `taking` their name.
+    fn publish(&self, key: &str, taking: Taking, moment: Moment) -> io::Result<Snapshot> {
+        let scratch = &taking.directory;
+        fs::write(scratch.join("moment.json"), serde_json::to_vec(&moment)?)?;
+        // Before the name, so that a power failure leaves no complete entry with holes.
+        for file in ["memory", "state", "moment.json"] {
+            File::open(scratch.join(file))?.sync_all()?;
+        }
+        fs::write(scratch.join("manifest.json"), serde_json::to_vec(&manifest(key, scratch)?)?)?;
+        let entry = self.directory.join(key);
         // Whatever has the name is damaged, or it would have been used.
-        match fs::remove_dir_all(&entry) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => fs::rename(scratch, &entry)?,
-        }
-        Ok(Snapshot::in_directory(&entry, manifest.moment))
+        remove(&entry)?;
+        fs::rename(scratch, &entry)?;
+        let in_use = taking.lock.try_clone()?;
+        flock(&in_use, FlockOperation::LockShared)?;
+        Ok(Snapshot::new(&entry, moment, in_use))
     }
 
-    /// Waits for the lock without holding up the other cells of this process.
-    async fn lock(&self, key: &str) -> Result<File, SnapshotError> {
-        let path = self.directory.join(format!("{key}.lock"));
-        let failed = |source| SnapshotError::Cache { path: path.clone(), source };
-        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-        loop {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(Duration::from_millis(20)).await,
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
-    }
-
-    /// Removes what was left over, and the least recently used entries while the cache is over its limit. A guest that
-    /// is running from one keeps its files open.
+    /// Removes what killed takers have left and, while the cache is over its limit, the least recently used of the
+    /// entries that nobody uses.
     fn make_room(&self) -> io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            let is_scratch =
-                path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(".taking-"));
-            let used = fs::metadata(path.join("moment.json")).or_else(|_| fs::metadata(&path))?.modified()?;
-            if is_scratch && used.elapsed().is_ok_and(|age| age > LEFT_OVER) {
-                fs::remove_dir_all(&path)?;
-            } else if path.is_dir() && !is_scratch {
-                entries.push((used, on_disk(&path)?, path));
+            if path.extension().is_some_and(|extension| extension == "taking") {
+                drop(Taking::try_begin(&path)?);
+            } else if path.is_dir() {
+                let used = fs::metadata(path.join("manifest.json")).and_then(|manifest| manifest.modified());
+                entries.push((used.unwrap_or(SystemTime::UNIX_EPOCH), on_disk(&path)?, path));
             }
         }
         entries.sort();
@@ -167,11 +151,99 @@ impl Snapshots {
             if total <= self.limit {
                 break;
             }
-            fs::remove_dir_all(path)?;
-            total -= bytes;
+            if let Locked::Ours(_lock) = lock(&path, FlockOperation::NonBlockingLockExclusive)? {
+                remove(&path)?;
+                total -= bytes;
+            }
         }
         Ok(())
     }
+}
+
+/// The folder in which a snapshot is being made. Dropped, it is removed, unless it has got another name.
+struct Taking {
+    directory: PathBuf,
+    /// The folder itself, locked: nobody else is in it.
+    lock: File,
+}
+
+impl Taking {
+    /// Waits until nobody else makes this one. The folder is empty.
+    async fn begin(directory: PathBuf) -> io::Result<Self> {
+        loop {
+            match fs::create_dir(&directory) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            match Self::try_begin(&directory)? {
+                Some(taking) => {
+                    // What a killed taker has left.
+                    for file in fs::read_dir(&directory)? {
+                        remove(&file?.path())?;
+                    }
+                    return Ok(taking);
+                }
+                // Not to hold up the other cells of this process.
+                None => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// The folder, unless somebody is in it or it is no longer there.
+    fn try_begin(directory: &Path) -> io::Result<Option<Self>> {
+        Ok(match lock(directory, FlockOperation::NonBlockingLockExclusive)? {
+            Locked::Ours(lock) => Some(Self { directory: directory.into(), lock }),
+            Locked::Not => None,
+        })
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        // What cannot be removed is left over, and found by the next.
+        if has_name(&self.lock, &self.directory).unwrap_or(false) {
+            let _ = remove(&self.directory);
+        }
+    }
+}
+
+/// What became of an attempt to lock a folder.
+enum Locked {
+    /// Until the file is closed.
+    Ours(File),
+    /// Somebody else has it, or it has gone.
+    Not,
+}
+
+fn lock(folder: &Path, how: FlockOperation) -> io::Result<Locked> {
+    let file = match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Locked::Not),
+        file => file?,
+    };
+    match flock(&file, how) {
+        Err(Errno::WOULDBLOCK) => Ok(Locked::Not),
+        // Whoever had it before may have removed it or given it another name.
+        Ok(()) if has_name(&file, folder)? => Ok(Locked::Ours(file)),
+        Ok(()) => Ok(Locked::Not),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn has_name(file: &File, name: &Path) -> io::Result<bool> {
+    let of_file = file.metadata()?;
+    Ok(fs::metadata(name).is_ok_and(|named| (named.dev(), named.ino()) == (of_file.dev(), of_file.ino())))
+}
+
+/// What the manifest of the entry in `directory` has to say.
+fn manifest(key: &str, directory: &Path) -> io::Result<Manifest> {
+    let state = directory.join("state");
+    Ok(Manifest {
+        key: key.to_owned(),
+        memory: stamp(&directory.join("memory"))?,
+        state: stamp(&state)?,
+        state_sha256: digest(&state)?,
+        moment_sha256: digest(&directory.join("moment.json"))?,
+    })
 }
 
 /// A digest of everything that decides what the machine is at its first frame: QEMU, every argument, and the content of
@@ -210,4 +282,13 @@ fn stamp(path: &Path) -> io::Result<FileStamp> {
 /// Bytes that the files of a folder take on disk; memory is sparse.
 fn on_disk(folder: &Path) -> io::Result<u64> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.blocks() * 512)).sum()
+}
+
+/// Removes a file or folder that need not be there.
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

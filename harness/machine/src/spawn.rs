@@ -4,15 +4,11 @@
 #![allow(unsafe_code)]
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
-use rustix::process::{Signal, getpid, getppid, nice, set_parent_process_death_signal};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use std::os::fd::OwnedFd;
 use tokio::process::Command;
 
-/// How much the guest yields to the harness: an answer of ours that is late by milliseconds is late by seconds of
-/// guest time.
-const NICENESS: i32 = 5;
-
-/// Makes the child of `command` die with this *thread*, yield to us, and inherit `keep` (and no other of our files).
+/// Makes the child of `command` die with this *thread*, and inherit `keep` (and no other of our files).
 ///
 /// `keep` is closed on our side when `command` is dropped.
 pub(crate) fn tie_to_this_thread(command: &mut Command, keep: Vec<OwnedFd>) {
@@ -24,15 +20,13 @@ pub(crate) fn tie_to_this_thread(command: &mut Command, keep: Vec<OwnedFd>) {
         if getppid() != Some(parent) {
             return Err(Errno::SRCH.into());
         }
-        // Not being allowed to yield is no reason not to run.
-        let _ = nice(NICENESS);
         for fd in &keep {
             fcntl_setfd(fd, FdFlags::empty())?;
         }
         Ok(())
     };
     // SAFETY: between fork and exec only async-signal-safe calls are allowed. `prepare` makes plain system calls
-    // (prctl, getppid, getpriority, setpriority, fcntl) and allocates nothing: `Errno` converts to `io::Error`
+    // (prctl, getppid, fcntl) and allocates nothing: `Errno` converts to `io::Error`
     // without allocation, and the captured vector is only read.
     unsafe { command.pre_exec(prepare) };
     // A terminal's Ctrl-C is for the harness, which then ends the guest in its own order.

@@ -8,7 +8,7 @@ use machine::{
 use record::{Accelerator, ClockMode};
 use services::address::GUEST_MAC;
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -39,6 +39,8 @@ pub struct QemuGuests {
     options: QemuOptions,
     snapshots: Snapshots,
     notes: Box<dyn Fn(&str)>,
+    /// The user knows that this QEMU takes no snapshots.
+    told_cold: OnceCell<()>,
     accelerators: RefCell<HashMap<String, Accelerator>>,
     /// By machine; `None` for those of which there can be no snapshot.
     taken: RefCell<HashMap<String, Option<Snapshot>>>,
@@ -54,6 +56,7 @@ impl QemuGuests {
             qemu,
             options,
             notes: Box::new(notes),
+            told_cold: OnceCell::new(),
             accelerators: RefCell::default(),
             taken: RefCell::default(),
             standby: Rc::default(),
@@ -130,6 +133,15 @@ impl QemuGuests {
         if self.options.cold || config.accelerator != Accelerator::Tcg {
             return Ok(None);
         }
+        if !self.qemu.takes_snapshots() {
+            if self.told_cold.set(()).is_ok() {
+                let version = &self.qemu.version;
+                (self.notes)(&format!(
+                    "QEMU {version} takes no snapshots (8.2 and later do): every cell starts from power-on, which is slower"
+                ));
+            }
+            return Ok(None);
+        }
         if let Some(known) = self.taken.borrow().get(machine) {
             return Ok(known.clone());
         }
@@ -157,14 +169,23 @@ impl QemuGuests {
             let at = pool.iter().rposition(|(waits, _)| *waits == machine);
             at.map(|at| pool.remove(at))
         };
-        let standby = match waiting {
-            Some((_, standby)) => standby,
-            None => Standby::start(config.clone(), snapshot.clone()).await.map_err(start_error)?,
+        let started = match waiting {
+            Some((_, standby)) => Ok(standby),
+            None => Standby::start(config.clone(), snapshot.clone()).await,
         };
-        let resumed = standby.resume().await.inspect_err(|_| {
-            // Perhaps the entry was removed from the cache: look again at the next try.
-            self.taken.borrow_mut().remove(&machine);
-        });
+        let resumed = match started {
+            Ok(standby) => standby.resume().await,
+            Err(error) => Err(error),
+        };
+        let resumed = match resumed {
+            Ok(resumed) => resumed,
+            Err(error) => {
+                // Perhaps somebody has damaged the entry in the cache: look again at the next try.
+                self.taken.borrow_mut().remove(&machine);
+                self.standby.borrow_mut().retain(|(waits, _)| *waits != machine);
+                return Err(start_error(error));
+            }
+        };
         let pool = Rc::clone(&self.standby);
         tokio::task::spawn_local(async move {
             // One that cannot be started now is started, and complained about, when it is needed.
@@ -176,7 +197,7 @@ impl QemuGuests {
                 }
             }
         });
-        resumed.map_err(start_error)
+        Ok(resumed)
     }
 }
 

@@ -14,7 +14,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use record::{CellResult, ClockMode, Entry, Outcome, Stage, Verdict};
 use run::{Options, Plan, QemuGuests, QemuOptions};
 use scenario::{Scenario, Selected};
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tshark::{Sequences, objections};
@@ -57,6 +59,10 @@ fn trials(builds: &[Firmware]) -> Vec<Trial> {
             let name = format!("{}::{}", build.id, truth.point);
             trials.push(Trial::test(name, move || check(truth, &build, &scenarios).map_err(Failed::from)));
         }
+    }
+    if let Some(build) = builds.first().cloned() {
+        let name = format!("{}::an old QEMU boots it from power-on, and the user is told", build.id);
+        trials.push(Trial::test(name, move || without_snapshots(&build).map_err(Failed::from)));
     }
     trials
 }
@@ -188,7 +194,7 @@ fn check(truth: &Truth, build: &Firmware, scenarios: &[Scenario]) -> Result<(), 
     let cache = firmware::cache().map_err(|error| error.to_string())?;
     run::equip(&mut plan, scenarios, &pki::Pki::open(&cache));
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let cell = execute(plan, directory.path())?;
+    let cell = execute(plan, directory.path(), qemu()?, |_| {})?;
     let console = |path: &str| std::fs::read_to_string(directory.path().join(path)).unwrap_or_default();
     let evidence = cell.evidence.as_ref().ok_or_else(|| cell.detail.clone())?;
     let account = || {
@@ -213,10 +219,36 @@ fn check(truth: &Truth, build: &Firmware, scenarios: &[Scenario]) -> Result<(), 
     }
 }
 
+/// A QEMU of a version that takes no snapshots is no reason not to run.
+fn without_snapshots(build: &Firmware) -> Result<(), String> {
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let notes = Rc::new(RefCell::new(Vec::new()));
+    let heard = Rc::clone(&notes);
+    let control = run::control();
+    let plain = control.points().first().ok_or("no control")?;
+    let selected = [Selected { scenario: &control, point: plain, firmware: 0 }];
+    let plan = run::plan(&selected, vec![build.clone()], &control);
+    let qemu = machine::Qemu { version: "8.1.5".into(), ..qemu()? };
+    let cell = execute(plan, directory.path(), qemu, move |note| heard.borrow_mut().push(note.to_owned()))?;
+    let told = notes.borrow().iter().filter(|note| note.contains("8.1.5 takes no snapshots")).count();
+    match cell.outcome {
+        Some(Outcome::Boots) if told == 1 => Ok(()),
+        _ => Err(format!("{:?}, {}; notes: {:?}", cell.outcome, cell.detail, notes.borrow())),
+    }
+}
+
+fn qemu() -> Result<machine::Qemu, String> {
+    machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())
+}
+
 /// Runs a plan of one cell as `plugfest run` does.
-fn execute(plan: Plan, directory: &Path) -> Result<CellResult, String> {
+fn execute(
+    plan: Plan,
+    directory: &Path,
+    qemu: machine::Qemu,
+    notes: impl Fn(&str) + 'static,
+) -> Result<CellResult, String> {
     const SEED: u64 = 1;
-    let qemu = machine::Qemu::probe("qemu-system-x86_64").map_err(|error| error.to_string())?;
     let cache = firmware::cache().map_err(|error| error.to_string())?;
     let options = Options {
         jobs: 1,
@@ -234,7 +266,7 @@ fn execute(plan: Plan, directory: &Path) -> Result<CellResult, String> {
         seed: SEED,
         cache,
     };
-    let guests = QemuGuests::new(qemu, machines, |_| {});
+    let guests = QemuGuests::new(qemu, machines, notes);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let results = runtime
         .map_err(|error| error.to_string())?

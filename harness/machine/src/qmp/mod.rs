@@ -131,30 +131,43 @@ impl Qmp {
 
     /// Runs any command. Several may run at once.
     pub async fn raw(&self, name: &str, arguments: Value) -> Result<Value, QmpError> {
-        let closed = || QmpError::Closed { command: name.to_owned() };
+        self.begin(name, arguments)?.await
+    }
+
+    /// Sends any command; what is returned waits for the answer.
+    pub(crate) fn begin(
+        &self,
+        name: &str,
+        arguments: Value,
+    ) -> Result<impl Future<Output = Result<Value, QmpError>> + use<>, QmpError> {
+        let name = name.to_owned();
+        let closed = |name: &str| QmpError::Closed { command: name.to_owned() };
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        lock(&self.waiting).as_mut().ok_or_else(closed)?.insert(id, sender);
+        lock(&self.waiting).as_mut().ok_or_else(|| closed(&name))?.insert(id, sender);
         let mut command = json!({ "execute": name, "id": id });
         if !arguments.is_null() {
             command["arguments"] = arguments;
         }
         let mut line = command.to_string().into_bytes();
         line.push(b'\n');
-        self.outgoing.send(line).map_err(|_| closed())?;
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err((class, description)))) => {
-                Err(QmpError::Refused { command: name.to_owned(), class, description })
-            }
-            Ok(Err(_)) => Err(closed()),
-            Err(_) => {
-                if let Some(waiting) = lock(&self.waiting).as_mut() {
-                    waiting.remove(&id);
+        self.outgoing.send(line).map_err(|_| closed(&name))?;
+        let waiting = Arc::clone(&self.waiting);
+        Ok(async move {
+            match tokio::time::timeout(PATIENCE, answer).await {
+                Ok(Ok(Ok(value))) => Ok(value),
+                Ok(Ok(Err((class, description)))) => {
+                    Err(QmpError::Refused { command: name, class, description })
                 }
-                Err(QmpError::NoAnswer { command: name.to_owned() })
+                Ok(Err(_)) => Err(closed(&name)),
+                Err(_) => {
+                    if let Some(waiting) = lock(&waiting).as_mut() {
+                        waiting.remove(&id);
+                    }
+                    Err(QmpError::NoAnswer { command: name })
+                }
             }
-        }
+        })
     }
 }
 

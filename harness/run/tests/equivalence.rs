@@ -33,6 +33,9 @@ const QUICK: &[&str] = &[
     "http/head-refused[head=silence]",
     "http/redirect[status=302,location=/moved.efi]",
     "url/suffix[bootfile=http://{server4}/boot,content_type=application/octet-stream]",
+    "tls/leaf-key[key=rsa-2048,version=1.2]",
+    "tls/leaf-key[key=p-256,version=1.2]",
+    "tls/leaf-expired[valid_until_days=-1]",
 ];
 /// The oldest and the newest build.
 const QUICK_BUILDS: &[&str] = &["ovmf-x64-bullseye", "ovmf-x64-sid"];

@@ -28,8 +28,8 @@ pub struct Comparison {
     pub qemu: Qemu,
     /// Where snapshots are.
     pub cache: PathBuf,
-    /// Cells at the same time.
-    pub jobs: usize,
+    /// Cells at the same time, unless as many as a run has by default.
+    pub jobs: Option<usize>,
     /// How often each batch is run.
     pub rounds: usize,
     /// Seed of nonces and entropy.
@@ -109,8 +109,8 @@ impl Comparison {
             kinds.push(KindFigures {
                 kind: kind.words(),
                 cells: cells.iter().map(|cell| cell.id.clone()).collect(),
-                warm: mode_figures(&warm),
-                cold: mode_figures(&cold),
+                warm: mode_figures(&warm, self.jobs(ClockMode::Virtual)),
+                cold: mode_figures(&cold, self.jobs(ClockMode::Real)),
             });
         }
         Ok(Compared { kinds, phases: phases(&booting), memory: self.memory(peak) })
@@ -127,8 +127,12 @@ impl Comparison {
             cache: self.cache.clone(),
         };
         let guests = QemuGuests::new(self.qemu.clone(), options, |note| eprintln!("bench: {note}"));
-        let setup = Setup { jobs: self.jobs, clock, seed: self.seed };
+        let setup = Setup { jobs: self.jobs(clock), clock, seed: self.seed };
         batch::run(cells, std::slice::from_ref(&self.firmware), copies, guests, &setup).await
+    }
+
+    fn jobs(&self, clock: ClockMode) -> usize {
+        self.jobs.unwrap_or_else(|| run::default_jobs(clock))
     }
 
     fn memory(&self, peak: Peak) -> MemoryFigures {
@@ -144,10 +148,11 @@ impl Comparison {
     }
 }
 
-fn mode_figures(batches: &[Batch]) -> ModeFigures {
+fn mode_figures(batches: &[Batch], jobs: usize) -> ModeFigures {
     let cells: Vec<&Measured> = batches.iter().flat_map(|batch| &batch.cells).collect();
     let each = |total: f64| total / cells.len().max(1) as f64;
     ModeFigures {
+        jobs,
         cells: cells.len(),
         tried_again: cells.iter().filter(|measured| measured.attempts > 1).count(),
         median_seconds: median(cells.iter().map(|measured| measured.wall_seconds).collect()),
@@ -247,7 +252,7 @@ mod tests {
             evidence: 3000,
             most_evidence: wall * 1000,
         };
-        let figures = mode_figures(&[batch(1, &[1.0, 2.0]), batch(4, &[3.0, 9.0])]);
+        let figures = mode_figures(&[batch(1, &[1.0, 2.0]), batch(4, &[3.0, 9.0])], 2);
         assert_eq!((figures.cells, figures.median_seconds, figures.cells_per_second), (4, 2.5, 1.25));
         assert_eq!((figures.harness_cpu_seconds, figures.guest_cpu_seconds), (0.1, 0.9));
         assert_eq!((figures.evidence_bytes, figures.most_evidence_bytes), (1500.0, 4000));

@@ -9,8 +9,6 @@ pub struct Figures {
     pub host: Host,
     /// Firmware id and version.
     pub firmware: String,
-    /// Cells at the same time.
-    pub jobs: usize,
     /// How often each batch was run.
     pub rounds: usize,
     /// The same cells warm and cold, by what they end in.
@@ -68,6 +66,8 @@ impl KindFigures {
 /// Cells in one mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModeFigures {
+    /// Cells at the same time.
+    pub jobs: usize,
     /// Cells that were measured, all rounds together.
     pub cells: usize,
     /// Cells that had to be tried again: the host was too busy for them.

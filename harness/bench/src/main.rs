@@ -44,7 +44,7 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u16,
 
-    /// Cells at the same time [default: one for each processor]
+    /// Cells at the same time [default: as `plugfest run` has it: warm two for each processor, cold one]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 
@@ -79,7 +79,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
         firmware: firmware.clone(),
         qemu: qemu.clone(),
         cache: cache.clone(),
-        jobs: arguments.jobs.map_or(processors, usize::from),
+        jobs: arguments.jobs.map(usize::from),
         rounds: arguments.rounds.into(),
         seed: SEED,
     };
@@ -121,7 +121,6 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
             load_after: usage::load(),
         },
         firmware: format!("{} {}", firmware.id, firmware.version),
-        jobs: comparison.jobs,
         rounds: comparison.rounds,
         kinds,
         phases,

@@ -61,7 +61,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// Cells at the same time [default: one for each processor]
+    /// Cells at the same time [default: two for each processor; one with --clock real]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 

@@ -24,5 +24,5 @@ pub use journal::{JOURNAL, Journal, JournalError, Line};
 pub use plan::{CONTROL, Cell, Plan, control, plan};
 pub use qemu::{QemuGuests, QemuOptions};
 pub use queue::Costs;
-pub use schedule::{Options, Progress, RunError, run};
+pub use schedule::{Options, Progress, RunError, default_jobs, run};
 pub use transcript::Transcript;

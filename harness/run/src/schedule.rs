@@ -23,6 +23,16 @@ use tokio::task::{JoinSet, LocalSet};
 /// Infrastructure errors are given this many tries in all.
 const ATTEMPTS: u32 = 3;
 
+/// Cells at the same time, if nobody says otherwise: one for each processor. Guests on the virtual clock wait for us now
+/// and then and lose nothing by waiting for a processor too, so there are two for each.
+pub fn default_jobs(clock: ClockMode) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match clock {
+        ClockMode::Virtual => 2 * processors,
+        ClockMode::Real => processors,
+    }
+}
+
 /// How to run.
 #[derive(Debug)]
 pub struct Options {

@@ -189,7 +189,7 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
     let out = directory.parent().unwrap_or(Path::new("."));
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     let options = Options {
-        jobs: args.jobs.map_or_else(processors, usize::from),
+        jobs: args.jobs.map_or_else(|| run::default_jobs(clock), usize::from),
         clock,
         seed: args.seed,
         host_limit,
@@ -262,10 +262,6 @@ fn make_run_directory(out: &Path) -> Result<(String, PathBuf), Failure> {
         }
     }
     unreachable!("the suffixes do not end")
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The exit code that the results call for; `incomplete` if some firmware could not be had.

@@ -149,9 +149,8 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // QEMU drops what does not fit.
     add("-chardev", format!("file,id=console,path=/dev/fd/{}", channels.console).into());
     add("-serial", "chardev:console".into());
-    // The monitor on an inherited socket too. `mux` keeps it in the main loop: a monitor of which QEMU thinks that it can
-    // have a thread gets one, and that thread wakes up whenever the virtual clock reaches a timer.
-    add("-chardev", format!("socket,id=monitor,mux=on,fd={}", channels.monitor).into());
+    // The monitor on an inherited socket too.
+    add("-chardev", format!("socket,id=monitor,fd={}", channels.monitor).into());
     add("-mon", "chardev=monitor,mode=control".into());
 
     // Entropy: EDK2 since 2024.05 offers no network boot without a source. Seeded, so that transaction ids and ports

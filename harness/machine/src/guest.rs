@@ -11,6 +11,7 @@ use crate::dump::DumpReader;
 use crate::error::MachineError;
 use crate::memory::Memory;
 use crate::process::{Channels, Process, how_it_ended};
+use crate::processors::Place;
 use crate::qmp::{Qmp, QmpError, QmpEvent};
 use crate::snapshot::{Snapshot, restore};
 use record::{Accelerator, ClockMode, Direction, GuestTime};
@@ -57,6 +58,8 @@ type Going = Pin<Box<dyn Future<Output = Result<Value, QmpError>>>>;
 /// Must live on the thread that started it: the guest dies with that thread.
 pub struct Machine {
     process: Process,
+    /// On a virtual clock, from when the guest was set going.
+    place: Option<Place>,
     channels: Channels,
     alarm: Alarm,
     clock: Clock,
@@ -187,6 +190,7 @@ impl Machine {
         let now = Instant::now();
         let machine = Self {
             process,
+            place: None,
             channels,
             alarm,
             clock: Clock::new(config.clock, base * 1_000_000, now),
@@ -250,6 +254,7 @@ impl Machine {
     /// Tells a stopped guest to go on. QEMU may have to wait for us before it answers.
     fn set_going(&mut self) -> Result<(), MachineError> {
         if self.lockstep {
+            self.place = Some(Place::take(self.process.pid()));
             self.channels.gate.shut()?;
             self.beat()?;
         }

@@ -22,6 +22,7 @@ mod gate;
 mod guest;
 mod memory;
 mod process;
+mod processors;
 mod qemu;
 mod qmp;
 mod snapshot;

@@ -6,7 +6,7 @@ mod guests;
 
 use guests::{Image, config, qemu, within};
 use machine::{Machine, MachineConfig, Qemu};
-use record::{Direction, GuestTime};
+use record::{ClockMode, Direction, GuestTime};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -129,6 +129,39 @@ fn a_delayed_answer_arrives_within_100_ms_of_its_time_on_a_busy_host() {
         late.sort();
         println!("late by {:?} in the median, at worst {:?}", late[10], late[19]);
         assert!(late[19] < SECOND / 10, "{late:?}");
+    });
+}
+
+/// The processors that each thread of a running guest may use, as /proc lists them.
+async fn processors(config: MachineConfig) -> Vec<String> {
+    let mut machine = Machine::start(config).await.unwrap();
+    machine.next(None).await.unwrap();
+    let threads = std::fs::read_dir(format!("/proc/{}/task", machine.pid())).unwrap();
+    let allowed = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+        line.trim().to_owned()
+    };
+    threads.map(Result::unwrap).map(allowed).collect()
+}
+
+#[test]
+fn threads_that_take_turns_stay_on_one_processor() {
+    let Some(qemu) = qemu() else { return };
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        eprintln!("skipped: this host has one processor");
+        return;
+    }
+    within(60, async {
+        let image = Image::asking();
+        let config = config(&qemu, &image);
+        let shared = processors(config.clone()).await;
+        assert!(shared.len() > 2 && shared.iter().all(|list| *list == shared[0]), "{shared:?}");
+        assert!(shared[0].parse::<usize>().is_ok(), "more than one: {shared:?}");
+
+        // On the host's clock they work side by side.
+        let apart = processors(MachineConfig { clock: ClockMode::Real, ..config }).await;
+        assert!(apart.iter().all(|list| list.parse::<usize>().is_err()), "{apart:?}");
     });
 }
 

@@ -24,6 +24,10 @@ pub struct Cli {
 pub enum Command {
     /// Run scenarios on firmware and write a report
     Run(RunArgs),
+    /// Say what changed between two runs
+    Diff(DiffArgs),
+    /// Write a run's reports again, from its results.json
+    Report(ReportArgs),
     /// List scenarios, firmware, or the cells that a run would have
     List(ListArgs),
     /// Check scenario files without running them
@@ -91,6 +95,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
 
+    /// Exit 1 only for what is worse than in an earlier run: its folder, or its results.json
+    ///
+    /// Cells that are not as expected there and here are shown and do not count. What changed is said at the end, as
+    /// `plugfest diff` does.
+    #[arg(long, value_name = "RUN")]
+    pub baseline: Option<String>,
+
     /// Take no new cell after the first that is not as expected
     #[arg(long)]
     pub fail_fast: bool,
@@ -111,6 +122,44 @@ pub struct RunArgs {
     /// Folder of waiver files
     #[arg(long, value_name = "DIR", default_value_os_t = default_waivers())]
     pub waivers: PathBuf,
+
+    /// When to colour the output
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// The earlier run: its folder, its results.json, or its name in the folder of runs (`latest` is one)
+    #[arg(value_name = "BEFORE")]
+    pub before: String,
+
+    /// The later run
+    #[arg(value_name = "AFTER", default_value = "latest")]
+    pub after: String,
+
+    /// Folder of runs
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// When to colour the output
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// The run: its folder, its results.json, or its name in the folder of runs
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub from: String,
+
+    /// Folder of runs
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// Folder that gets the reports [default: the run's]
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
 
     /// When to colour the output
     #[arg(long, value_enum, default_value_t = Colour::Auto)]

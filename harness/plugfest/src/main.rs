@@ -17,6 +17,8 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         Command::Run(args) => command::run::run(args, &Given::of(&matches)),
+        Command::Diff(args) => command::diff::diff(&args),
+        Command::Report(args) => command::report::report(&args),
         Command::List(args) => command::list::list(args),
         Command::Check(args) => command::check::check(args),
         Command::Doctor(args) => command::doctor::doctor(args),

@@ -1,4 +1,4 @@
-//! Results for people and machines: terminal, JSON, Markdown, HTML.
+//! Results for people and machines: terminal, JSON, Markdown, HTML, JUnit; and what changed between two runs.
 //!
 //! Every report is made from [`record::Results`] alone, begins with the counts of all six verdicts, and treats
 //! whatever a guest, a parameter or a waiver says as text to be shown, never as markup or control sequences.
@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod capabilities;
+mod changes;
 mod directory;
 mod error;
 mod findings;
 mod html;
 mod json;
+mod junit;
 mod markdown;
 mod matrix;
 #[cfg(feature = "sample")]
@@ -20,10 +22,12 @@ pub mod terminal;
 mod text;
 mod words;
 
+pub use changes::{Change, Changed, Changes};
 pub use directory::{latest, write_all};
 pub use error::ReportError;
 pub use html::Html;
 pub use json::{Json, load, parse};
+pub use junit::Junit;
 pub use markdown::Markdown;
 pub use text::visible;
 
@@ -42,4 +46,4 @@ pub trait Format: Sync {
 
 /// Every format that [`write_all`] writes, in the order in which the files appear: `results.json` is last, so that
 /// a directory that has it has the others too.
-pub const FORMATS: &[&dyn Format] = &[&Markdown, &Html, &Json];
+pub const FORMATS: &[&dyn Format] = &[&Markdown, &Junit, &Html, &Json];

@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod choices;
+pub mod diff;
 pub mod doctor;
 pub mod list;
+pub mod report;
 pub mod resume;
 pub mod run;
 pub mod schema;

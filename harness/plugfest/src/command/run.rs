@@ -2,7 +2,7 @@
 
 use crate::cli::{Accel, Clock, Given, RunArgs};
 use crate::command::{
-    choices, names_of, parse_selectors, refuse_no_match, refuse_scenarios, resume, selected_firmware,
+    choices, diff, names_of, parse_selectors, refuse_no_match, refuse_scenarios, resume, selected_firmware,
 };
 use crate::exit::{Exit, Failure};
 use crate::progress::Display;
@@ -28,6 +28,7 @@ struct Prepared {
     missing: Vec<String>,
     qemu: Qemu,
     waivers: Waivers,
+    baseline: Option<Results>,
     clock: ClockMode,
     accel: machine::Accel,
 }
@@ -93,6 +94,8 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let selectors = parse_selectors(&args.selection.select)?;
     let scenarios = scenario::open(&args.selection.scenarios, &selectors).map_err(refuse_scenarios)?;
     let waivers = Waivers::load(&args.waivers).map_err(Failure::bad_input)?;
+    let baseline = args.baseline.as_deref().map(|run| diff::results(run, &args.out)).transpose()?;
+    let baseline = baseline.map(|(_, results)| results);
     let (clock, accel) = clock_and_accelerator(args)?;
     let wanted = selected_firmware(&args.selection)?;
     let names = names_of(&wanted)?;
@@ -110,7 +113,7 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let mut plan = run::plan(&selected, firmware, &run::control());
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
-    Ok(Prepared { plan, missing, qemu, waivers, clock, accel })
+    Ok(Prepared { plan, missing, qemu, waivers, baseline, clock, accel })
 }
 
 /// Two columns with one name cannot be told apart.
@@ -180,7 +183,7 @@ fn clock_and_accelerator(args: &RunArgs) -> Result<(ClockMode, machine::Accel), 
 }
 
 fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journal) -> Result<Exit, Failure> {
-    let Prepared { plan, missing, qemu, waivers, clock, accel } = prepared;
+    let Prepared { plan, missing, qemu, waivers, baseline, clock, accel } = prepared;
     let host_limit = match clock {
         ClockMode::Virtual => HOST_LIMIT_VIRTUAL,
         ClockMode::Real => HOST_LIMIT_REAL,
@@ -219,8 +222,23 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
     report::latest(out, &run_id).map_err(Failure::infrastructure)?;
     let terminal = crate::terminal::options(&std::io::stdout(), args.color);
     print!("{}", report::terminal::render(&results, &terminal));
+    if let Some(baseline) = &baseline {
+        print!("{}", diff::since(baseline, &results, &terminal));
+    }
     println!("\nReport: {}", directory.join("index.html").display());
-    Ok(conclude(&results, !missing.is_empty()))
+    let exit = conclude(&results, !missing.is_empty());
+    Ok(match &baseline {
+        Some(baseline) => gate(exit, baseline, &results),
+        None => exit,
+    })
+}
+
+/// With a baseline, only what is worse than there is a deviation; whatever else is wrong stays so.
+fn gate(exit: Exit, baseline: &Results, results: &Results) -> Exit {
+    match exit {
+        Exit::Deviations if !diff::regressed(baseline, results) => Exit::AsExpected,
+        other => other,
+    }
 }
 
 /// What cells took in the run before, if that can be compared.
@@ -293,6 +311,17 @@ mod tests {
         }
         change(&mut results);
         conclude(&results, false)
+    }
+
+    #[test]
+    fn with_a_baseline_only_regressions_are_deviations() {
+        let before = report::sample::results();
+        let mut after = before.clone();
+        assert_eq!(gate(Exit::Deviations, &before, &after), Exit::AsExpected);
+        assert_eq!(gate(Exit::Infrastructure, &before, &after), Exit::Infrastructure);
+        let passing = after.cells.iter_mut().find(|cell| cell.verdict == Verdict::Pass).unwrap();
+        passing.verdict = Verdict::Fail;
+        assert_eq!(gate(Exit::Deviations, &before, &after), Exit::Deviations);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::bench::{Bench, Ended, ended, has_qemu, scenario, wait};
 use crate::firmware::{busy, nothing_to_boot};
 use firmware::{Cached, Catalog, Store};
 use record::Verdict;
+use report::Format;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -40,6 +41,50 @@ fn a_firmware_that_fails_its_control_exits_1_and_with_other_cells_3() {
     }
     let latest = bench.path("reports/latest").canonicalize().unwrap();
     assert_eq!(&latest, bench.reports().last().unwrap());
+}
+
+#[test]
+fn a_baseline_excuses_what_was_there_and_nothing_else() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    let tiny = tiny.to_str().unwrap();
+    call(&bench, &["control", "-f", tiny]).exits(1);
+    let before = bench.reports().pop().unwrap();
+    let ended = call(&bench, &["control", "-f", tiny, "--baseline", before.to_str().unwrap()]).exits(0);
+    assert!(ended.stdout.contains("Since the baseline:\nregressions: 0"), "{}", ended.stdout);
+    bench.call(&["diff", before.to_str().unwrap()]).exits(0);
+
+    // As if it had passed.
+    let path = before.join("results.json");
+    let mut results = report::load(&path).unwrap();
+    results.cells[0].verdict = Verdict::Pass;
+    std::fs::write(&path, report::Json.render(&results).unwrap()).unwrap();
+    let ended = bench.call(&["diff", before.to_str().unwrap()]).exits(1);
+    assert!(ended.stdout.starts_with("regressions: 1"), "{}", ended.stdout);
+    call(&bench, &["control", "-f", tiny, "--baseline", path.to_str().unwrap()]).exits(1);
+}
+
+#[test]
+fn reports_are_written_again_from_the_results() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    call(&bench, &["control", "-f", tiny.to_str().unwrap()]).exits(1);
+    let run = bench.reports().pop().unwrap();
+    let again = bench.path("again");
+    bench.call(&["report", "--to", again.to_str().unwrap()]).exits(0);
+    for format in report::FORMATS {
+        let [first, second] =
+            [&run, &again].map(|folder| std::fs::read_to_string(folder.join(format.file_name())).unwrap());
+        assert_eq!(first, second, "{}", format.file_name());
+    }
+    let ended = bench.call(&["report", "--from", "no-such-run"]).exits(2);
+    assert!(ended.stderr.contains("no-such-run"), "{}", ended.stderr);
 }
 
 #[test]

@@ -13,6 +13,8 @@ fn help() {
     for (name, arguments) in [
         ("help", &["--help"][..]),
         ("help_run", &["run", "--help"]),
+        ("help_diff", &["diff", "--help"]),
+        ("help_report", &["report", "--help"]),
         ("help_list", &["list", "--help"]),
         ("help_check", &["check", "--help"]),
         ("help_doctor", &["doctor", "--help"]),

@@ -1,9 +1,11 @@
 //! The matrix for a terminal: scenarios × firmware, then what deviates and why.
 
+mod changes;
 mod grid;
 mod ink;
 mod options;
 
+pub use changes::render_changes;
 pub use options::TerminalOptions;
 
 use crate::capabilities::capabilities;

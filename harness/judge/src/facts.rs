@@ -1,7 +1,7 @@
 //! What a timeline says, condensed to what a finding needs.
 
 use crate::tls::Handshake;
-use record::{Dhcp4Message, Entry, Event, GuestTime, HeaderField, Ipv4Endpoint, Stage, TcpEnd};
+use record::{Dhcp4Message, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
 
 /// One request and what became of it.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Facts<'a> {
     pub syns: usize,
     pub syns_refused: usize,
     /// Where the last SYN went.
-    pub connected_to: Option<Ipv4Endpoint>,
+    pub connected_to: Option<Endpoint>,
     /// Connections whose SYN nothing took.
     unanswered: Vec<u32>,
     pub established: usize,

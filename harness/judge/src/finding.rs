@@ -144,7 +144,7 @@ fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     } else if facts.established > 0 {
         (TCP_NO_REQUEST, None)
     } else {
-        let to = facts.connected_to.map(|to| format!("{}:{}", to.address, to.port));
+        let to = facts.connected_to.map(|to| to.to_string());
         (if facts.syns_refused > 0 { TCP_PORT_CLOSED } else { TCP_HANDSHAKE_INCOMPLETE }, to)
     }
 }

@@ -3,7 +3,8 @@
 use crate::GuestTime;
 use crate::tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage};
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,13 +50,49 @@ pub enum Dhcp4Message {
     Other,
 }
 
+/// DHCPv6 message types (RFC 8415 §7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Dhcp6Message {
+    Solicit,
+    Advertise,
+    Request,
+    Confirm,
+    Renew,
+    Rebind,
+    Reply,
+    Release,
+    Decline,
+    Reconfigure,
+    InformationRequest,
+    RelayForward,
+    RelayReply,
+    /// An unknown type, or no message at all.
+    Other,
+}
+
 /// Address and port of one end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Ipv4Endpoint {
-    /// IPv4 address.
-    pub address: Ipv4Addr,
+pub struct Endpoint {
+    /// IPv4 or IPv6 address.
+    pub address: IpAddr,
     /// TCP or UDP port.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// The end at `address` and `port`.
+    pub fn new(address: impl Into<IpAddr>, port: u16) -> Self {
+        Self { address: address.into(), port }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// As in a URL: `192.0.2.1:80`, `[2001:db8::1]:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
 }
 
 /// How a TCP connection ended, as seen by our side.
@@ -142,14 +179,125 @@ pub enum Event {
         /// Why there is no answer.
         why: String,
     },
+    /// The guest asked whether an address is in use (duplicate address detection, RFC 4862 §5.4).
+    DadProbe {
+        /// The tentative address.
+        target: Ipv6Addr,
+        /// Whether somebody on the link says that it is in use.
+        taken: bool,
+    },
+    /// Nobody answered a neighbour solicitation for an address of ours, because the scenario says so.
+    NeighborUnanswered {
+        /// The address that was asked for.
+        target: Ipv6Addr,
+        /// Why there is no answer.
+        why: String,
+    },
+    /// The guest asked for routers (RFC 4861 §4.1).
+    RouterSolicited {
+        /// Its address, if it has one yet.
+        from: Option<Ipv6Addr>,
+    },
+    /// A router advertised itself (RFC 4861 §4.2).
+    RouterAdvertised {
+        /// The router's address, as sent.
+        router: Ipv6Addr,
+        /// M: addresses come from DHCPv6.
+        managed: bool,
+        /// O: other configuration comes from DHCPv6.
+        other: bool,
+        /// Seconds for which it is a default router; 0 is not at all.
+        lifetime: u16,
+        /// The prefixes, for example `2001:db8::/64 L A`.
+        prefixes: Vec<String>,
+        /// What is wrong with it, because the scenario says so: a conforming client drops it.
+        malformed: Option<String>,
+    },
+    /// A router solicitation stayed without an answer.
+    RouterUnanswered {
+        /// Why.
+        why: String,
+    },
+    /// A DHCPv6 server received a message.
+    Dhcp6Received {
+        /// Message type.
+        message: Dhcp6Message,
+        /// Transaction id.
+        xid: u32,
+        /// Option 16: the first vendor class.
+        vendor_class: Option<String>,
+        /// Option 61, first value.
+        architecture: Option<u16>,
+        /// Addresses in the client's IA_NA.
+        addresses: Vec<Ipv6Addr>,
+        /// Whether there is an IA_NA at all: whether addresses are asked for.
+        stateful: bool,
+        /// Option 6: the codes of the options that are asked for.
+        requested: Vec<u16>,
+    },
+    /// A DHCPv6 server answered.
+    Dhcp6Sent {
+        /// Message type.
+        message: Dhcp6Message,
+        /// Transaction id.
+        xid: u32,
+        /// Which server it was, from 1.
+        server: u8,
+        /// Addresses in the IA_NA.
+        addresses: Vec<Ipv6Addr>,
+        /// Status code (RFC 8415 §21.13), of the message or of its IA_NA, by name; `None` is success.
+        status: Option<String>,
+        /// Option 59 as sent.
+        bootfile: Option<String>,
+        /// Option 16 as sent.
+        vendor_class: Option<String>,
+        /// Whether option 23 names a DNS server.
+        dns: bool,
+    },
+    /// A DHCPv6 server stayed silent because the scenario says so, or the message was not for it.
+    Dhcp6Unanswered {
+        /// Message type.
+        message: Dhcp6Message,
+        /// Why there is no answer.
+        why: String,
+    },
+    /// The guest asked the DNS server.
+    DnsQuery {
+        /// The server's address.
+        server: IpAddr,
+        /// The name that was asked for, without the root's dot.
+        name: String,
+        /// The record type, by name or number: `A`, `AAAA`, `TYPE64`.
+        kind: String,
+    },
+    /// The DNS server answered.
+    DnsAnswer {
+        /// The name that was asked for.
+        name: String,
+        /// The record type that was asked for.
+        kind: String,
+        /// The response code, by name: `NOERROR`, `NXDOMAIN`.
+        rcode: String,
+        /// The answer section, a record each.
+        answers: Vec<String>,
+        /// What is special about the answer, because the scenario says so.
+        note: Option<String>,
+    },
+    /// The DNS server stayed silent.
+    DnsUnanswered {
+        /// The name that was asked for, if there was one.
+        name: String,
+        /// Why there is no answer.
+        why: String,
+    },
     /// The guest sent the SYN of a new connection.
     TcpSyn {
         /// Number of the connection in this cell, from 1.
         connection: u32,
         /// The guest's end.
-        from: Ipv4Endpoint,
+        from: Endpoint,
         /// Our end.
-        to: Ipv4Endpoint,
+        to: Endpoint,
         /// Whether something listens there. If not, RST follows, or nothing at all where there is no such host.
         accepted: bool,
     },

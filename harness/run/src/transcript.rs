@@ -107,7 +107,7 @@ fn normalised(event: &Event, transactions: &mut Vec<Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::{Dhcp4Message, Direction, GuestTime, Ipv4Endpoint, LoadedFrom, TcpEnd};
+    use record::{Dhcp4Message, Direction, Endpoint, GuestTime, LoadedFrom, TcpEnd};
     use std::net::Ipv4Addr;
 
     const FAILED: &str =
@@ -130,8 +130,8 @@ mod tests {
             length: 60,
             summary: format!("TCP seq {shift}"),
         };
-        let from = Ipv4Endpoint { address: Ipv4Addr::new(192, 0, 2, 100), port: 1284 + shift as u16 };
-        let to = Ipv4Endpoint { address: Ipv4Addr::new(192, 0, 2, 1), port: 80 };
+        let from = Endpoint::new(Ipv4Addr::new(192, 0, 2, 100), 1284 + shift as u16);
+        let to = Endpoint::new(Ipv4Addr::new(192, 0, 2, 1), 80);
         let console = |line: &str| Event::Console { line: line.into() };
         let mut events = vec![
             received(Dhcp4Message::Discover, 7 + shift),

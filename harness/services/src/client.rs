@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Over which version of IP it boots, and so which one is on the link.
+    pub boot: Boot,
     /// The day, 1970-01-01 to 2037-12-31, whose first second (UTC) the client's clock shows at power-on.
     pub date: Date,
     /// The certificates that the client is told to trust. It is told nothing if there is no TLS server.
@@ -23,7 +25,27 @@ pub const DATE: Date = date(2026, 1, 1);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { date: DATE, trust: pki::Trust::default(), suites: None }
+        Self { boot: Boot::Ipv4, date: DATE, trust: pki::Trust::default(), suites: None }
+    }
+}
+
+/// Over which version of IP a client boots. A client that is just up may meet a link that it is not ready for yet
+/// (RFC 4862 §5.4: an address is tentative for a second), so how long it has been up is a setting of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// IPv4.
+    Ipv4,
+    /// IPv6, as the first thing that the client tries.
+    Ipv6,
+    /// IPv6, after an attempt over IPv4 that finds no server.
+    Ipv6AfterIpv4,
+}
+
+impl Boot {
+    /// Whether it is over IPv6.
+    pub const fn is_ipv6(self) -> bool {
+        !matches!(self, Self::Ipv4)
     }
 }
 

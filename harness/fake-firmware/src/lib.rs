@@ -1,8 +1,9 @@
 //! A simulated UEFI HTTP boot client with switchable faults, for tests of the whole pipeline without QEMU.
 //!
 //! [`FakeFirmware`] implements [`wire::Guest`]. By default it is a conforming client (UEFI 2.11 §24.7): address by
-//! DHCPv4, TLS where the URL asks for it, `HEAD`, `GET`, and then it executes what it got, by computing the payload's proof from the bytes that came
-//! over the wire. A [`Behaviour`] changes one habit at a time; the presets name clients that exist.
+//! DHCPv4, TLS where the URL asks for it, `HEAD`, `GET`, and then it executes what it got, by computing the payload's
+//! proof from the bytes that came over the wire. A [`Behaviour`] changes one habit at a time; the presets name clients
+//! that exist.
 //!
 //! It never sleeps: when nothing is on its way, its clock jumps to its next timer or to the harness's.
 
@@ -26,3 +27,4 @@ pub use behaviour::{
     ServerName, Suffix, Tls, TlsVersion, Trouble, TroubleKind, Trust,
 };
 pub use guest::{FakeFirmware, MAC};
+pub use tls::NOT_OF_OPENSSL;

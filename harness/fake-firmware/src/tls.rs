@@ -11,6 +11,14 @@ use openssl::x509::X509;
 use openssl::x509::verify::X509VerifyFlags;
 use std::net::IpAddr;
 
+/// Points of the shipped scenarios at which the conforming client is not one, because of its OpenSSL: it does not
+/// compare a server's keyUsage with the key exchange.
+pub const NOT_OF_OPENSSL: [&str; 2] = [
+    "tls/key-usage[key_usage=digital-signature,suites=(TLS_RSA_WITH_AES_128_GCM_SHA256)]",
+    "tls/key-usage[key_usage=key-encipherment,suites=(TLS_DHE_RSA_WITH_AES_128_GCM_SHA256;\
+     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)]",
+];
+
 /// `HandshakeType` of a HelloRequest (RFC 5246 §7.4).
 const HELLO_REQUEST: u8 = 0;
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 §4.1.3).

@@ -174,7 +174,8 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     add("-action", "reboot=shutdown".into());
 
     if is_virtual {
-        // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift gained nothing.
+        // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift costs less where
+        // firmware polls, and makes its arithmetic last longer: a DHE handshake takes half a minute as it is.
         let mut icount = String::from("shift=7,sleep=off");
         if !matches!(memory, Memory::Kept(_)) {
             // What is recorded is not wanted, but the order: the threads of a QEMU that records take turns, so what

@@ -49,17 +49,23 @@ fn write_report(out: &mut String, results: &Results) -> std::fmt::Result {
     write_provenance(out, results, &matrix)
 }
 
+/// The first two lines of a table with a column for each build, right of those that `left` names.
+fn write_head(out: &mut String, left: &str, matrix: &Matrix<'_>) -> std::fmt::Result {
+    write!(out, "{left}")?;
+    for column in &matrix.columns {
+        write!(out, " {} |", plain(column.id))?;
+    }
+    let columns = left.matches('|').count() - 1 + matrix.columns.len();
+    writeln!(out, "\n|{}", "---|".repeat(columns))
+}
+
 fn write_capabilities(out: &mut String, results: &Results, matrix: &Matrix<'_>) -> std::fmt::Result {
     let capabilities = capabilities(results, &matrix.columns);
     if capabilities.is_empty() {
         return Ok(());
     }
     writeln!(out, "## What each build offers in TLS\n\nFrom its ClientHello.\n")?;
-    write!(out, "| |")?;
-    for column in &matrix.columns {
-        write!(out, " {} |", plain(column.id))?;
-    }
-    writeln!(out, "\n|---|{}", "---|".repeat(matrix.columns.len()))?;
+    write_head(out, "| |", matrix)?;
     for capability in &capabilities {
         write!(out, "| {} |", plain(capability.name))?;
         for value in &capability.values {
@@ -72,11 +78,7 @@ fn write_capabilities(out: &mut String, results: &Results, matrix: &Matrix<'_>) 
 
 fn write_area(out: &mut String, matrix: &Matrix<'_>, area: &Area<'_>) -> std::fmt::Result {
     writeln!(out, "## {}\n", plain(area.name))?;
-    write!(out, "| scenario | level |")?;
-    for column in &matrix.columns {
-        write!(out, " {} |", plain(column.id))?;
-    }
-    writeln!(out, "\n|---|---|{}", "---|".repeat(matrix.columns.len()))?;
+    write_head(out, "| scenario | level |", matrix)?;
     for scenario in &area.scenarios {
         let id = table_code(scenario.id);
         let title = plain(scenario.title);

@@ -169,23 +169,19 @@ impl QemuGuests {
             let at = pool.iter().rposition(|(waits, _)| *waits == machine);
             at.map(|at| pool.remove(at))
         };
-        let started = match waiting {
-            Some((_, standby)) => Ok(standby),
-            None => Standby::start(config.clone(), snapshot.clone()).await,
+        let resuming = async {
+            let standby = match waiting {
+                Some((_, standby)) => standby,
+                None => Standby::start(config.clone(), snapshot.clone()).await?,
+            };
+            standby.resume().await
         };
-        let resumed = match started {
-            Ok(standby) => standby.resume().await,
-            Err(error) => Err(error),
-        };
-        let resumed = match resumed {
-            Ok(resumed) => resumed,
-            Err(error) => {
-                // Perhaps somebody has damaged the entry in the cache: look again at the next try.
-                self.taken.borrow_mut().remove(&machine);
-                self.standby.borrow_mut().retain(|(waits, _)| *waits != machine);
-                return Err(start_error(error));
-            }
-        };
+        let resumed = resuming.await.map_err(|error| {
+            // Perhaps somebody has damaged the entry in the cache: look again at the next try.
+            self.taken.borrow_mut().remove(&machine);
+            self.standby.borrow_mut().retain(|(waits, _)| *waits != machine);
+            start_error(error)
+        })?;
         let pool = Rc::clone(&self.standby);
         tokio::task::spawn_local(async move {
             // One that cannot be started now is started, and complained about, when it is needed.

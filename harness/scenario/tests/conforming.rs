@@ -3,7 +3,7 @@
 
 mod support;
 
-use fake_firmware::{Behaviour, FakeFirmware, Tls};
+use fake_firmware::{Behaviour, FakeFirmware, NOT_OF_OPENSSL, Tls};
 use judge::{Ending, Finding, judge};
 use payload::Payload;
 use record::Entry;
@@ -70,13 +70,6 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
         out.frames.into_iter().for_each(|frame| guest.deliver(frame));
     }
 }
-
-/// What the client's OpenSSL does otherwise: it does not compare a server's keyUsage with the key exchange.
-const NOT_OF_OPENSSL: [&str; 2] = [
-    "tls/key-usage[key_usage=digital-signature,suites=(TLS_RSA_WITH_AES_128_GCM_SHA256)]",
-    "tls/key-usage[key_usage=key-encipherment,suites=(TLS_DHE_RSA_WITH_AES_128_GCM_SHA256;\
-     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)]",
-];
 
 /// How `behaviour` deviates at the points of the scenarios whose ids begin with `prefix`.
 fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {

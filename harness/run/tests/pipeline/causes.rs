@@ -19,6 +19,18 @@ pub struct Row {
     pub cause: Option<&'static str>,
 }
 
+/// A row over a good link that names a cause.
+pub fn row(
+    name: &'static str,
+    network: &'static str,
+    client: Behaviour,
+    outcome: Outcome,
+    stage: Stage,
+    cause: &'static str,
+) -> Row {
+    Row { name, network, client, link: Link::Good, outcome, stage, cause: Some(cause) }
+}
+
 const PLAIN: &str = "{}";
 /// A URL without a suffix, so that the media type decides.
 const NO_SUFFIX: &str = "{ dhcp4: { bootfile: 'http://{server4}/boot' }, http: { content_type: text/html } }";
@@ -36,15 +48,6 @@ fn plain() -> Vec<Row> {
     let conforming = Behaviour::conforming;
     let edk2 = Behaviour::edk2_2022_11;
     let trouble = |moment, kind| conforming().with_trouble(moment, kind);
-    let row = |name, network, client, outcome, stage, cause| Row {
-        name,
-        network,
-        client,
-        link: Link::Good,
-        outcome,
-        stage,
-        cause: Some(cause),
-    };
     vec![
         Row { cause: None, ..row("boots", PLAIN, conforming(), Boots, Stage::Executed, "") },
         // link

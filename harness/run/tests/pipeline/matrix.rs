@@ -1,7 +1,7 @@
 //! The shipped scenarios against five clients: the whole matrix, one whole timeline, and what is written to disk.
 
 use crate::bench::{Done, Fakes, Link, build, plan, run};
-use fake_firmware::Behaviour;
+use fake_firmware::{Behaviour, NOT_OF_OPENSSL};
 use record::{CellResult, EvidencePaths, Level, Results, Verdict};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -75,13 +75,6 @@ fn a_conforming_client_passes_everything_and_the_others_do_not() {
         assert!(!failures(client, &[Level::Must]).is_empty(), "{client}");
     }
 }
-
-/// What the clients' OpenSSL does otherwise: it does not compare a server's keyUsage with the key exchange.
-const NOT_OF_OPENSSL: [&str; 2] = [
-    "tls/key-usage[key_usage=digital-signature,suites=(TLS_RSA_WITH_AES_128_GCM_SHA256)]",
-    "tls/key-usage[key_usage=key-encipherment,suites=(TLS_DHE_RSA_WITH_AES_128_GCM_SHA256;\
-     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)]",
-];
 
 fn is_tls(cell: &CellResult) -> bool {
     cell.scenario.starts_with("tls/")

@@ -1,7 +1,7 @@
 //! TLS: what each fault comes out as, in words that say where it broke; secrets in the capture; what this host cannot do.
 
-use crate::bench::{Fakes, Link, build, plan, run, scenario};
-use crate::causes::{Row, run_table};
+use crate::bench::{Fakes, build, plan, run, scenario};
+use crate::causes::{Row, row, run_table};
 use fake_firmware::{
     Behaviour, Moment, Opening, Renegotiation, ServerName, Tls, TlsVersion, TroubleKind, Trust,
 };
@@ -24,15 +24,6 @@ pub fn rows() -> Vec<Row> {
     use Stage::{Address, Connect, Executed, Get, Tls};
     let conforming = Behaviour::conforming;
     let edk2 = Behaviour::edk2_2022_11;
-    let row = |name, network, client, outcome, stage, cause| Row {
-        name,
-        network,
-        client,
-        link: Link::Good,
-        outcome,
-        stage,
-        cause: Some(cause),
-    };
     let hangs = |moment| conforming().with_trouble(moment, TroubleKind::Hang);
     vec![
         Row { cause: None, ..row("tls", HTTPS, conforming(), Boots, Executed, "") },

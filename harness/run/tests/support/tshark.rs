@@ -31,8 +31,9 @@ pub fn objections(capture: &Path, sequences: Sequences) -> Option<Vec<String>> {
         command.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
     }
     if sequences == Sequences::Ignored {
-        command.args(["-o", "tcp.analyze_sequence_numbers:FALSE", "--disable-protocol", "http"]);
-        command.args(["-o", "tcp.desegment_tcp_streams:FALSE", "--disable-protocol", "tls"]);
+        command.args(["-o", "tcp.analyze_sequence_numbers:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE"]);
+        // Without HTTP and TLS, tshark would guess: now and then encrypted bytes look like a protocol nobody spoke.
+        command.args(["-d", "tcp.port==1-65535,data"]);
     }
     let output = match command.output() {
         Ok(output) => output,

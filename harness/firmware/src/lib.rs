@@ -15,7 +15,8 @@ mod system;
 
 pub use catalog::{Build, Catalog, CatalogError, SelectError, Selected, Source};
 pub use family::{
-    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec, by_id as family_by_id,
+    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec,
+    by_id as family_by_id,
 };
 pub use image::ImageError;
 pub use provenance::Provenance;

@@ -34,6 +34,25 @@ causes! {
     DHCP4_DECLINED = "dhcp4.declined", "The firmware declined the acknowledged lease.";
     DHCP4_LEASE_NOT_USED = "dhcp4.lease-not-used", "The lease was acknowledged, but no connection to the boot server was tried.";
 
+    ND_ADDRESS_TENTATIVE = "nd.address-tentative", "The firmware gave up while its own link-local address was still tentative (duplicate address detection, RFC 4862 §5.4), before it asked a router or a DHCPv6 server.";
+    ND_ADDRESS_TAKEN = "nd.address-taken", "Another host has the address that the firmware wanted (duplicate address detection, RFC 4862 §5.4).";
+
+    DHCP6_NOT_ASKED = "dhcp6.not-asked", "The firmware configured its interface, but never asked a DHCPv6 server for a boot over HTTP.";
+    DHCP6_NO_ANSWER = "dhcp6.no-answer", "The firmware solicited an address and a boot file from DHCPv6 servers, and nobody offered any.";
+    DHCP6_NO_ADDRESS = "dhcp6.no-address", "The DHCPv6 server advertised no address (RFC 8415 §18.2.9), and was not taken.";
+    DHCP6_OFFER_NOT_HTTP = "dhcp6.offer-not-http", "The DHCPv6 server does not identify itself as one for HTTP boot (option 16 does not start with HTTPClient), and was not taken.";
+    DHCP6_OFFER_WITHOUT_BOOTFILE = "dhcp6.offer-without-bootfile", "The DHCPv6 server names no boot file (option 59, RFC 5970 §3.1), and was not taken.";
+    DHCP6_BOOTFILE_NOT_HTTP = "dhcp6.bootfile-not-http", "The boot file that the DHCPv6 server names is not an http or https URL, and the server was not taken.";
+    DHCP6_OFFER_NOT_TAKEN = "dhcp6.offer-not-taken", "A complete HTTP boot offer was advertised by DHCPv6, but no REQUEST followed.";
+    DHCP6_REQUEST_UNANSWERED = "dhcp6.request-unanswered", "The DHCPv6 REQUEST stayed without an answer.";
+    DHCP6_REQUEST_REFUSED = "dhcp6.request-refused", "The DHCPv6 server refused the REQUEST, and no other try brought a lease.";
+    DHCP6_LEASE_NOT_USED = "dhcp6.lease-not-used", "The lease was given by DHCPv6, but no connection to the boot server was tried.";
+
+    DNS_NO_ANSWER = "dns.no-answer", "The name in the boot file's URL was asked for, and the DNS server did not answer.";
+    DNS_ERROR = "dns.error", "The DNS server answered with an error.";
+    DNS_NO_RECORD = "dns.no-record", "The DNS server knows the name, but has no such record of it.";
+    DNS_ANSWER_NOT_USED = "dns.answer-not-used", "The DNS server answered, but no connection was tried.";
+
     TCP_PORT_CLOSED = "tcp.port-closed", "The firmware connected to a port on which nothing listens.";
     TCP_HANDSHAKE_INCOMPLETE = "tcp.handshake-incomplete", "The TCP handshake was not completed.";
     TCP_NO_REQUEST = "tcp.no-request", "The connection was made, but no HTTP request was sent on it.";

@@ -1,5 +1,6 @@
 //! What a timeline says, condensed to what a finding needs.
 
+use crate::facts6::Facts6;
 use crate::tls::Handshake;
 use record::{Dhcp4Message, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
 
@@ -31,6 +32,8 @@ pub(crate) struct Facts<'a> {
     pub acks: usize,
     pub naks: usize,
     pub declines: usize,
+    /// What was said over IPv6 and to the DNS server, below TCP.
+    pub ipv6: Facts6<'a>,
     pub syns: usize,
     pub syns_refused: usize,
     /// Where the last SYN went.
@@ -68,7 +71,7 @@ impl<'a> Facts<'a> {
     }
 
     fn take(&mut self, at: GuestTime, event: &'a Event) {
-        if Handshake::take(&mut self.handshakes, event) {
+        if Handshake::take(&mut self.handshakes, event) | self.ipv6.take(event) {
             self.last_answer = Some(at);
         }
         match event {
@@ -171,7 +174,9 @@ impl<'a> Facts<'a> {
             Stage::Tls
         } else if self.syns > 0 {
             Stage::Connect
-        } else if self.discovers > 0 || self.requests > 0 {
+        } else if !self.ipv6.queries.is_empty() {
+            Stage::Name
+        } else if self.discovers > 0 || self.requests > 0 || self.ipv6.wants_address() {
             Stage::Address
         } else {
             Stage::Link
@@ -180,7 +185,8 @@ impl<'a> Facts<'a> {
 
     /// The path and query of the URL that was offered last.
     pub fn offered_target(&self) -> Option<&'a str> {
-        let url = self.offers.iter().rev().find_map(|offer| offer.bootfile)?;
+        let url =
+            self.ipv6.bootfile().or_else(|| self.offers.iter().rev().find_map(|offer| offer.bootfile))?;
         let after_scheme = url.split_once("://")?.1;
         let path = after_scheme.find(['/', '?']).map(|at| &after_scheme[at..]).unwrap_or("/");
         path.split('#').next()

@@ -1,6 +1,7 @@
 //! Outcome, stage and cause of one cell.
 
 use crate::cause::*;
+use crate::cause6::{ipv6_cause, name_cause};
 use crate::facts::{Answer, Exchange, Facts};
 use crate::tls::Handshake;
 use record::{Entry, GuestTime, Outcome, Stage};
@@ -83,7 +84,9 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
         Stage::Link if facts.guest_frames > 0 => (LINK_NO_DHCP, None),
         Stage::Link if ending == Ending::NothingToBoot => (LINK_NO_BOOT_OPTION, None),
         Stage::Link => (LINK_NO_FRAME, None),
-        Stage::Address | Stage::Name => address_cause(facts),
+        Stage::Name => name_cause(&facts.ipv6),
+        Stage::Address if facts.ipv6.wants_address() => ipv6_cause(&facts.ipv6),
+        Stage::Address => address_cause(facts),
         Stage::Connect => connect_cause(facts),
         Stage::Tls => tls_cause(facts),
         Stage::Head | Stage::Get | Stage::Image | Stage::Executed => http_cause(facts, stage),
@@ -120,13 +123,13 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     }
 }
 
-fn is_http_url(url: &str) -> bool {
+pub(crate) fn is_http_url(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| {
         scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
     })
 }
 
-fn is_https_url(url: &str) -> bool {
+pub(crate) fn is_https_url(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 

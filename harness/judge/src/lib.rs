@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod cause;
+mod cause6;
 mod facts;
+mod facts6;
 mod finding;
 mod tls;
 mod verdict;

@@ -74,6 +74,7 @@ impl QemuGuests {
             Boot::Ipv6AfterIpv4 => BootOver::Ipv4ThenIpv6,
         };
         firmware.family.boot_over(&mut spec, over);
+        spec.menu_seconds = cell.network.client.wait_seconds;
         let mut config = MachineConfig {
             qemu: self.qemu.path.clone(),
             spec,
@@ -217,8 +218,7 @@ impl Guests for QemuGuests {
         _image: &Arc<[u8]>,
     ) -> Result<Started<Machine>, StartError> {
         let config = self.config(cell, firmware).await?;
-        let name =
-            format!("{} {} {:?} {:?}", firmware.id, config.rtc_base, config.spec.fw_cfg, config.fw_cfg_files);
+        let name = format!("{} {} {:?} {:?}", firmware.id, config.rtc_base, config.spec, config.fw_cfg_files);
         let rtc_base = unix_seconds(&config);
         let machine = match self.snapshot(&config, firmware, &name).await? {
             Some(snapshot) => self.resumed(config, name, snapshot).await?,

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Over which version of IP it boots, and so which one is on the link.
     pub boot: Boot,
+    /// Guest seconds, 0 to 60, for which the client waits at its boot menu before it tries to boot. Its interfaces are up by
+    /// then, and have the addresses that they make themselves.
+    pub wait_seconds: u16,
     /// The day, 1970-01-01 to 2037-12-31, whose first second (UTC) the client's clock shows at power-on.
     pub date: Date,
     /// The certificates that the client is told to trust. It is told nothing if there is no TLS server.
@@ -25,7 +28,7 @@ pub const DATE: Date = date(2026, 1, 1);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { boot: Boot::Ipv4, date: DATE, trust: pki::Trust::default(), suites: None }
+        Self { boot: Boot::Ipv4, wait_seconds: 0, date: DATE, trust: pki::Trust::default(), suites: None }
     }
 }
 
@@ -55,6 +58,10 @@ impl Settings {
         if !(1970..=2037).contains(&self.date.year()) {
             let problem = format!("{} is not between 1970-01-01 and 2037-12-31", self.date);
             return Err(SettingsError::new("network.client.date", problem));
+        }
+        if self.wait_seconds > 60 {
+            let problem = format!("{} seconds; expected at most 60", self.wait_seconds);
+            return Err(SettingsError::new("network.client.wait_seconds", problem));
         }
         self.suite_numbers().map(|_| ())
     }
@@ -91,6 +98,13 @@ mod tests {
             named("AES128-SHA256").check().unwrap_err().to_string().starts_with("network.client.suites[0]: ")
         );
         assert_eq!(Settings::default().suite_numbers().unwrap(), None);
+    }
+
+    #[test]
+    fn a_wait_is_a_minute_at_most() {
+        for (wait_seconds, fine) in [(60, true), (61, false)] {
+            assert_eq!(Settings { wait_seconds, ..Settings::default() }.check().is_ok(), fine);
+        }
     }
 
     #[test]

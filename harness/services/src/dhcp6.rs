@@ -173,6 +173,7 @@ pub enum RequestAnswer {
 /// The order of options, which has no meaning (RFC 8415 §21).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Dhcp6Order")]
 pub enum Order {
     /// Identifiers, addresses, then the others by their codes.
     Usual,

@@ -131,6 +131,7 @@ pub enum Names {
 /// Records that do not answer the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "DnsExtra")]
 pub enum Extra {
     /// RRSIG (RFC 4034 §3).
     Rrsig,

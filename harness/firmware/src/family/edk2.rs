@@ -3,7 +3,7 @@
 use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec};
 use record::Capability;
 
-/// Whether the stack is loaded at all; since 2022.11.
+/// Whether the stack is loaded at all. 2020.11 knows neither; Debian's build of it has no IPv6, and always tries IPv4.
 const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
 const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
 
@@ -27,9 +27,10 @@ impl Family for Edk2 {
                     // PXE options come before HTTP options and would cost a minute each.
                     ("opt/org.tianocore/IPv4PXESupport", "n".into()),
                     ("opt/org.tianocore/IPv6PXESupport", "n".into()),
-                    // No IPv6 on the link; 2020.11 does not know the key and tries it after IPv4.
+                    // No IPv6 on the link.
                     (IPV6_SUPPORT, "n".into()),
                 ],
+                menu_seconds: 0,
             }),
         }
     }
@@ -37,7 +38,6 @@ impl Family for Edk2 {
     fn boot_over(&self, machine: &mut MachineSpec, over: BootOver) {
         machine.fw_cfg.retain(|(name, _)| *name != IPV6_SUPPORT || over == BootOver::Ipv4);
         if over == BootOver::Ipv6 {
-            // 2020.11 does not know this key either, and tries IPv4 first.
             machine.fw_cfg.push((IPV4_SUPPORT, "n".into()));
         }
     }
@@ -48,7 +48,7 @@ impl Family for Edk2 {
 
     fn has(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Http | Capability::Https => true,
+            Capability::Http | Capability::Https | Capability::Ipv6 => true,
         }
     }
 

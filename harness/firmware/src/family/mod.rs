@@ -51,6 +51,8 @@ pub struct MachineSpec {
     pub memory_mib: u32,
     /// `-fw_cfg` items as `(name, string)`, with a reason for each beside it in the source.
     pub fw_cfg: Vec<(&'static str, String)>,
+    /// Seconds for which the boot menu waits before anything is tried, at most 65; 0 for no menu.
+    pub menu_seconds: u16,
 }
 
 /// Over which versions of IP a firmware is to try to boot from the network.

@@ -180,6 +180,7 @@ pub fn build_of(id: &str, family: &'static dyn Family) -> Firmware {
         vars: None,
         code_file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,
+        lacks: Vec::new(),
     }
 }
 

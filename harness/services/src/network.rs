@@ -273,7 +273,7 @@ impl Network {
             return self.tcp.receive(now, &frame, out);
         };
         if !link6.forward(bytes, &packet, out) {
-            return;
+            return self.tcp.lost(&frame, out);
         }
         match link6.receive(now, &packet, out) {
             Taken::Done => return,

@@ -51,7 +51,7 @@ pub(crate) struct Stack {
     connections: Vec<Connection>,
     /// Number of the latest connection.
     latest: u32,
-    /// From, to and sequence number of SYNs to hosts that are not there.
+    /// From, to and sequence number of SYNs that reached nobody.
     astray: VecDeque<(Endpoint, Endpoint, u32)>,
     /// Port of the plain HTTP server.
     port: u16,
@@ -151,6 +151,16 @@ impl Stack {
         self.settle(now, out);
     }
 
+    /// Takes note of a frame that a router has dropped: a connection that nothing takes.
+    pub(crate) fn lost(&mut self, bytes: &[u8], out: &mut Outbox) {
+        let Some(syn) = frame::segment(bytes).filter(|s| s.syn && s.acknowledgment.is_none()) else { return };
+        if self.is_new_lost(&syn) {
+            self.latest = self.latest.saturating_add(1);
+            let Segment { from, to, .. } = syn;
+            out.events.push(Event::TcpSyn { connection: self.latest, from, to, accepted: false });
+        }
+    }
+
     /// Lets timers that are due fire.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
         self.settle(now, out);
@@ -236,8 +246,13 @@ impl Stack {
 
     /// Whether this is the first SYN of a connection to a host that is not there.
     fn is_new_astray(&mut self, syn: &Segment) -> bool {
+        !self.is_ours(syn.to.address) && self.is_new_lost(syn)
+    }
+
+    /// Whether a SYN that reaches nobody is the first of its connection.
+    fn is_new_lost(&mut self, syn: &Segment) -> bool {
         let key = (syn.from, syn.to, syn.sequence);
-        if self.is_ours(syn.to.address) || self.astray.contains(&key) {
+        if self.astray.contains(&key) {
             return false;
         }
         if self.astray.len() == REMEMBERED {

@@ -4,7 +4,7 @@ use super::message::{Association, Message, Status, kind, option, option_bytes};
 use super::server::{LEASE_STEP, LEASES, name};
 use super::{Mode, Order, RapidCommit, RequestAnswer, Settings, StatusIn, VendorClassIn};
 use crate::{dns, frame6::Host};
-use record::{Dhcp6Message, Event};
+use record::{Dhcp6Message, Dhcp6Silence, Dhcp6Times, Event};
 use std::net::Ipv6Addr;
 
 /// A server.
@@ -44,17 +44,20 @@ impl Server {
         received: Dhcp6Message,
         message: &Message,
         associations: &[Association],
-    ) -> Result<(Message, Event), String> {
+    ) -> Result<(Message, Event), (Dhcp6Silence, String)> {
         use Dhcp6Message::{Confirm, Decline, InformationRequest, Rebind, Release, Renew, Request, Solicit};
-        self.check_identifiers(received, message)?;
+        let not_answered = |why: &str| (Dhcp6Silence::Message, why.to_owned());
+        self.check_identifiers(received, message).map_err(|why| not_answered(&why))?;
         let to_one = matches!(received, Request | Renew | Release | Decline);
         if by_unicast && !to_one {
-            return Err("sent to one server, where it has to go to all (RFC 8415 §16)".into());
+            return Err(not_answered("sent to one server, where it has to go to all (RFC 8415 §16)"));
         }
         let stateless = self.settings.mode == Mode::Stateless && received != InformationRequest;
         let respond = |kind, rapid, grant| Ok((kind, rapid, grant));
         let (kind, rapid, grant): (u8, bool, Grant) = match received {
-            _ if stateless => Err("the server is stateless: it assigns no addresses".into()),
+            _ if stateless => {
+                Err((Dhcp6Silence::Stateless, "the server is stateless: it assigns no addresses".to_owned()))
+            }
             _ if by_unicast && self.settings.unicast.is_none() => {
                 respond(kind::REPLY, false, Grant::Status(Status::UseMulticast))
             }
@@ -71,7 +74,10 @@ impl Server {
                 let in_reply = self.settings.rapid_commit == RapidCommit::InReply;
                 let grant = match self.settings.request {
                     RequestAnswer::Reply => Ok(Grant::Lease),
-                    RequestAnswer::Silence => Err("the scenario leaves every REQUEST unanswered".to_owned()),
+                    RequestAnswer::Silence => {
+                        let why = "the scenario leaves every REQUEST unanswered".to_owned();
+                        Err((Dhcp6Silence::Scenario, why))
+                    }
                     RequestAnswer::UnspecFail => Ok(Grant::Status(Status::UnspecFail)),
                     RequestAnswer::UseMulticast => Ok(Grant::Status(Status::UseMulticast)),
                     RequestAnswer::NoAddrsAvail => Ok(Grant::Refuse(Status::NoAddrsAvail)),
@@ -85,7 +91,7 @@ impl Server {
                 let addresses: Vec<_> = associations.iter().flat_map(|ia| &ia.addresses).collect();
                 if addresses.is_empty() {
                     // RFC 8415 §18.3.3.
-                    return Err("a CONFIRM without addresses".into());
+                    return Err(not_answered("a CONFIRM without addresses"));
                 }
                 let known = |a: &&Ipv6Addr| {
                     self.settings.addresses.iter().any(|ours| ours.segments()[..4] == a.segments()[..4])
@@ -96,13 +102,13 @@ impl Server {
             }
             Release | Decline => respond(kind::REPLY, false, Grant::Status(Status::Success)),
             InformationRequest if !associations.is_empty() => {
-                Err("an INFORMATION-REQUEST with an IA_NA (RFC 8415 §16.12)".into())
+                Err(not_answered("an INFORMATION-REQUEST with an IA_NA (RFC 8415 §16.12)"))
             }
             InformationRequest => respond(kind::REPLY, false, Grant::Nothing),
             Dhcp6Message::Advertise | Dhcp6Message::Reply | Dhcp6Message::Reconfigure => {
-                Err("a server's message".into())
+                Err(not_answered("a server's message"))
             }
-            _ => Err("no known DHCPv6 message type (RFC 8415 §7.3)".to_owned()),
+            _ => Err(not_answered("no known DHCPv6 message type (RFC 8415 §7.3)")),
         }?;
         Ok(self.reply(message, associations, kind, rapid, grant))
     }
@@ -167,6 +173,13 @@ impl Server {
         let configuration =
             if matches!(grant, Grant::Status(_)) { Vec::new() } else { self.configuration(message) };
         let sent = |code| configuration.iter().any(|(other, _)| *other == code);
+        let Settings { t1_seconds, t2_seconds, preferred_seconds, valid_seconds, .. } = self.settings;
+        let times = (!addresses.is_empty()).then_some(Dhcp6Times {
+            t1: t1_seconds,
+            t2: t2_seconds,
+            preferred: preferred_seconds,
+            valid: valid_seconds,
+        });
         let event = Event::Dhcp6Sent {
             message: name(kind),
             xid: message.xid,
@@ -175,7 +188,9 @@ impl Server {
             status: status.filter(|status| *status != Status::Success).map(|status| format!("{status:?}")),
             bootfile: self.bootfile.clone().filter(|_| sent(option::BOOTFILE_URL)),
             vendor_class: self.settings.vendor_class.clone().filter(|_| sent(option::VENDOR_CLASS)),
-            dns: sent(option::DNS_SERVERS),
+            dns: self.settings.dns.iter().copied().filter(|_| sent(option::DNS_SERVERS)).collect(),
+            times,
+            identified: self.settings.server_id && (self.settings.client_id || client.is_empty()),
         };
         options.extend(configuration);
         in_order(&mut options, self.settings.order);

@@ -6,7 +6,7 @@ use super::relay::{self, agent};
 use super::{Mode, Settings};
 use crate::frame6::{self, Host, Packet};
 use crate::{address, delay};
-use record::{Dhcp6Message, Event};
+use record::{Dhcp6Message, Dhcp6Silence, Event};
 use std::net::Ipv6Addr;
 use wire::{GuestTime, Outbox};
 
@@ -89,21 +89,24 @@ impl Servers {
 
     /// Takes the payload of a datagram that was sent to the servers' port.
     pub(crate) fn receive(&mut self, now: GuestTime, packet: &Packet<'_>, payload: &[u8], out: &mut Outbox) {
-        let unanswered = |message, why: String, out: &mut Outbox| {
-            out.events.push(Event::Dhcp6Unanswered { message, why });
+        let unanswered = |message, (reason, why): (Dhcp6Silence, String), out: &mut Outbox| {
+            out.events.push(Event::Dhcp6Unanswered { message, reason, why });
         };
+        let malformed = |why: String| (Dhcp6Silence::Message, why);
         let relayed = self.relay && packet.to == ALL_SERVERS;
         let forwarded = relayed.then(|| agent::forward(packet.from, payload));
         let (envelopes, inner) = match relay::unwrapped(forwarded.as_deref().unwrap_or(payload)) {
             Ok(unwrapped) => unwrapped,
-            Err(error) => return unanswered(Dhcp6Message::RelayForward, error.to_string(), out),
+            Err(error) => {
+                return unanswered(Dhcp6Message::RelayForward, malformed(error.to_string()), out);
+            }
         };
         let message = match Message::parse(&inner).and_then(|m| Ok((m.associations()?, m))) {
             Ok((associations, message)) => {
                 out.events.push(received(&message, &associations));
                 Ok((associations, message))
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(malformed(error.to_string())),
         };
         if relayed {
             let (message, agent) = (Dhcp6Message::RelayForward, agent::HOST.address);
@@ -116,7 +119,8 @@ impl Servers {
         };
         let kind = name(message.kind);
         if self.servers.is_empty() {
-            return unanswered(kind, "no DHCPv6 server on the link".into(), out);
+            let why = (Dhcp6Silence::NoServer, "no DHCPv6 server on the link".to_owned());
+            return unanswered(kind, why, out);
         }
         // Behind a relay agent everything was multicast, as far as the server can tell (RFC 8415 §18.4).
         let by_unicast = way.envelopes.is_empty() && !packet.to.is_multicast();
@@ -130,7 +134,7 @@ impl Servers {
             let reply = answer.and_then(|(answer, event)| {
                 let reply = way.back(server.host, &answer.to_bytes(), event);
                 let length = reply.frame.len();
-                let fits = || format!("an answer of {length} bytes, and a frame takes {FRAME}");
+                let fits = || malformed(format!("an answer of {length} bytes, and a frame takes {FRAME}"));
                 (length <= FRAME).then_some(reply).ok_or_else(fits)
             });
             match reply {

@@ -33,13 +33,13 @@ impl Settings {
         if truncated {
             records.clear();
         }
-        let cut = truncated.then(|| "truncated, and empty".to_owned());
         let event = Event::DnsAnswer {
             name: query.name.clone(),
             kind: type_name(query.kind),
             rcode: rcode.name().into(),
             answers: records.iter().map(Record::line).collect(),
-            note: self.mismatch.map(|kind| kind.fault().to_owned()).or(cut),
+            truncated,
+            note: self.mismatch.map(|kind| kind.fault().to_owned()),
         };
         (self.write(query, rcode, &records, truncated), event)
     }

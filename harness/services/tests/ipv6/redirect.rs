@@ -59,6 +59,8 @@ fn packets_reach_what_is_behind_a_router_that_forwards() {
         });
         bench.exchange(&syn(by, to));
         assert_eq!(connections(&bench.events) == 1, expected, "{ours} {other} {by:?} {to}");
+        let syns = bench.events.iter().filter(|event| matches!(event, Event::TcpSyn { .. }));
+        assert_eq!(syns.count(), 1);
         let lost = bench.events.iter().any(|event| matches!(event, Event::NotForwarded { .. }));
         assert_eq!(lost, !expected);
     }

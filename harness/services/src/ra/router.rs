@@ -128,6 +128,8 @@ impl Routers {
                 Some(_) if ours && self.redirected && !self.forwards_after() => {
                     "the router has redirected the host, and forwards no more"
                 }
+                // RFC 8200 §3.
+                Some(_) if packet.hop_limit <= 1 => "the packet's hop limit is used up",
                 None if ours => "no router on the link",
                 _ => "",
             }

@@ -64,6 +64,13 @@ fn packets_reach_what_is_behind_a_router_that_forwards() {
         let lost = bench.events.iter().any(|event| matches!(event, Event::NotForwarded { .. }));
         assert_eq!(lost, !expected);
     }
+    for (hops, to, expected) in [(1, off, false), (2, off, true), (1, on, true)] {
+        let mut bench = bench(|_| {});
+        let mut frame = syn(address::SERVER_MAC, to);
+        frame[21] = hops;
+        bench.exchange(&frame);
+        assert_eq!(connections(&bench.events) == 1, expected, "{hops} {to}");
+    }
     let mut alone = bench(|n| n.ra.enabled = false);
     alone.exchange(&syn(address::SERVER_MAC, off));
     assert_eq!(connections(&alone.events), 0);

@@ -38,6 +38,7 @@ fn build() -> Firmware {
         vars: None,
         code_file: ImageFile { file: "FAKE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,
+        lacks: Vec::new(),
     }
 }
 

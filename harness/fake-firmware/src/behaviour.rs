@@ -3,17 +3,34 @@
 /// Everything about a client that a test may change. [`Default`] is [`Behaviour::conforming`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
+    /// Over which versions of IP it boots.
+    pub over: Over,
+    /// Seconds for which it waits at its boot menu, its interface up, before it tries to boot.
+    pub wait_seconds: u16,
+    /// Whether a boot over IPv6 waits until its link-local address is no longer tentative (RFC 4862 §5.4); EDK2 does since
+    /// 2025.08.
+    pub waits_for_address: bool,
+    /// Whether it gives an address up that another host has (RFC 4862 §5.4.5).
+    pub heeds_objections: bool,
+    /// Whether it believes router advertisements that it has to drop (RFC 4861 §6.1.2).
+    pub believes_any_router: bool,
+    /// Whether it takes the 64 bits around its address for its link without a router's word (RFC 5942 §4: it must not).
+    pub assumes_on_link: bool,
+    /// How often it asks DNS servers for a name, turn by turn (RFC 1035 §7.2).
+    pub dns_tries: u32,
+    /// Whether it asks again over TCP when an answer is truncated (RFC 7766 §5).
+    pub dns_over_tcp: bool,
     /// Whether it uses the network at all; without, it says that there is nothing to boot.
     pub speaks: bool,
     /// Frames that no parser likes, sent before DHCP and before each connection.
     pub garbage: bool,
-    /// DISCOVERs before it gives up; it waits 4, 8, 16, 32, 32, … seconds after each (RFC 2131 §4.1).
+    /// DISCOVERs, or SOLICITs, before it gives up; it waits 4, 8, 16, 32, 32, … seconds after each (RFC 2131 §4.1).
     pub discovers: u32,
     /// Which offers it takes.
     pub offers: Offers,
     /// Whether it answers an offer with REQUEST.
     pub requests: bool,
-    /// How often it starts over after a NAK (RFC 2131 §3.1 step 5).
+    /// How often it starts over after a NAK (RFC 2131 §3.1 step 5), or another refusal (RFC 8415 §18.2.10.1).
     pub restarts_after_nak: u32,
     /// Whether it declines a lease without a subnet mask; the option is not mandatory (RFC 2132 §3.3).
     pub declines_lease_without_netmask: bool,
@@ -52,6 +69,17 @@ pub struct Behaviour {
     pub trouble: Option<Trouble>,
 }
 
+/// Over which versions of IP a client boots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// IPv4, and IPv6 when that has failed.
+    Ipv4ThenIpv6,
+}
+
 /// How a client does TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
@@ -69,7 +97,7 @@ pub struct Tls {
     pub signature_algorithms: Option<&'static str>,
     /// Application protocols that it offers, as on the wire (RFC 7301 §3.1).
     pub alpn: Option<&'static [u8]>,
-    /// Its `server_name`; its URLs have addresses only.
+    /// Its `server_name` where the URL has an address; a name is sent as it is.
     pub server_name: ServerName,
     /// OpenSSL's security level on its side.
     pub security_level: u32,
@@ -216,7 +244,8 @@ pub enum Execution {
     EchoedNonce,
 }
 
-/// A moment in a boot, in the order in which they come.
+/// A moment in a boot, in the order in which they come. Those of DHCP go by the messages of DHCPv4; over IPv6 they are those
+/// of SOLICIT, ADVERTISE, REQUEST and REPLY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Moment {
@@ -290,6 +319,14 @@ impl Behaviour {
     /// A client that boots from every network that a conforming client can boot from.
     pub fn conforming() -> Self {
         Self {
+            over: Over::Ipv4,
+            wait_seconds: 0,
+            waits_for_address: true,
+            heeds_objections: true,
+            believes_any_router: false,
+            assumes_on_link: false,
+            dns_tries: 6,
+            dns_over_tcp: true,
             speaks: true,
             garbage: false,
             discovers: 4,
@@ -336,6 +373,10 @@ impl Behaviour {
     /// What EDK2's clients have in common.
     fn edk2() -> Self {
         Self {
+            waits_for_address: false,
+            assumes_on_link: true,
+            dns_tries: 1,
+            dns_over_tcp: false,
             restarts_after_nak: 0,
             declines_lease_without_netmask: true,
             host: Host::WithoutPort,
@@ -357,6 +398,11 @@ impl Behaviour {
             },
             ..Self::conforming()
         }
+    }
+
+    /// This client, told to boot over `over` after `wait_seconds` at its boot menu.
+    pub fn booting(self, over: Over, wait_seconds: u16) -> Self {
+        Self { over, wait_seconds, ..self }
     }
 
     /// This client, with these certificates (DER) enrolled and `date` (Unix seconds) on its clock.
@@ -385,7 +431,7 @@ impl Behaviour {
 
     /// Like EDK2 2026.08 in what is modelled here.
     pub fn edk2_2026_08() -> Self {
-        Self { says_why: true, ..Self::edk2() }
+        Self { says_why: true, waits_for_address: true, ..Self::edk2() }
     }
 
     /// This client, but `kind` happens at `at`.

@@ -1,14 +1,21 @@
 //! The boot attempt as a state machine: what the client does when frames arrive and timers fire.
 
 mod fetch;
+mod interface;
 mod lease;
+mod lease6;
+mod resolve;
 
-use crate::behaviour::{Behaviour, Execution, Moment, TroubleKind};
+use crate::behaviour::{Behaviour, Execution, Moment, Over, TroubleKind};
+use crate::console::Version;
 use crate::stack::Stack;
 use crate::{console, device_path, garbage, guest};
 use fetch::Fetching;
+use interface::Interface;
 use lease::{Requesting, Selecting};
-use std::net::Ipv4Addr;
+use lease6::{Requesting6, Settling, Soliciting};
+use resolve::Resolving;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::GuestTime;
 
@@ -29,7 +36,14 @@ pub(crate) struct Client {
     xid: u32,
     /// Resets so far.
     boots: u16,
+    /// The version of IP of the attempt that is going on, or of the first.
+    version: Version,
+    /// Where it boots over IPv6.
+    interface: Option<Interface>,
     stack: Option<Stack>,
+    /// DNS servers, and what they have said of names.
+    resolvers: Vec<IpAddr>,
+    names: Vec<(String, IpAddr)>,
     effects: Vec<Effect>,
 }
 
@@ -38,24 +52,44 @@ enum State {
     Off {
         until: GuestTime,
     },
+    /// At the boot menu.
+    Waiting {
+        until: GuestTime,
+    },
     Selecting(Selecting),
     Requesting(Requesting),
+    /// A boot over IPv6 that waits for its link-local address.
+    Tentative,
+    Soliciting(Soliciting),
+    Requesting6(Requesting6),
+    Settling(Settling),
+    Resolving(Box<Resolving>),
     Fetching(Box<Fetching>),
     /// The attempt is over, whichever way.
     Over,
 }
 
 #[derive(Clone, Copy)]
-struct Lease {
-    address: Ipv4Addr,
-    mask: Ipv4Addr,
-    router: Option<Ipv4Addr>,
+enum Lease {
+    V4 { address: Ipv4Addr, mask: Ipv4Addr, router: Option<Ipv4Addr> },
+    V6 { address: Ipv6Addr, prefix: u8, router: Option<Ipv6Addr> },
 }
 
 impl Client {
     pub(crate) fn new(behaviour: Behaviour) -> Self {
         let state = State::Off { until: GuestTime::ZERO + START_UP };
-        Self { behaviour, state, xid: 0x1f1e_0001, boots: 0, stack: None, effects: Vec::new() }
+        Self {
+            version: if behaviour.over == Over::Ipv6 { Version::V6 } else { Version::V4 },
+            behaviour,
+            state,
+            xid: 0x1f1e_0001,
+            boots: 0,
+            interface: None,
+            stack: None,
+            resolvers: Vec::new(),
+            names: Vec::new(),
+            effects: Vec::new(),
+        }
     }
 
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
@@ -64,32 +98,53 @@ impl Client {
 
     pub(crate) fn poll_at(&mut self, now: GuestTime) -> Option<GuestTime> {
         let own = match &self.state {
-            State::Off { until } => Some(*until),
+            State::Off { until } | State::Waiting { until } => Some(*until),
             State::Selecting(it) => Some(it.until),
             State::Requesting(it) => Some(it.until),
+            State::Soliciting(it) => Some(it.until),
+            State::Requesting6(it) => Some(it.until),
+            State::Settling(it) => Some(it.until),
+            State::Resolving(it) => Some(it.until),
             State::Fetching(it) => Some(it.until),
-            State::Over => None,
+            State::Tentative | State::Over => None,
         };
         let stack = self.stack.as_mut().and_then(|stack| stack.poll_at(now));
-        own.into_iter().chain(stack).min()
+        let interface = self.interface.as_ref().and_then(Interface::poll_at);
+        own.into_iter().chain(stack).chain(interface).min()
     }
 
     pub(crate) fn poll(&mut self, now: GuestTime) {
+        self.tend_interface(now);
         match &self.state {
             State::Off { until } if now >= *until => self.power_on(now),
+            State::Waiting { until } if now >= *until => self.start(now),
             State::Selecting(it) if now >= it.until => self.offer_window_closes(now),
             State::Requesting(it) if now >= it.until => self.request_again(now),
+            State::Soliciting(it) if now >= it.until => self.advertise_window_closes(now),
+            State::Requesting6(it) if now >= it.until => self.request6_again(now),
+            State::Settling(it) if now >= it.until => self.settled(now),
+            _ => self.go_on(now),
+        }
+    }
+
+    /// What has arrived at the stack may be what the client waits for.
+    fn go_on(&mut self, now: GuestTime) {
+        match self.state {
+            State::Resolving(_) => self.resolve(now),
             _ => self.fetch(now),
         }
     }
 
     pub(crate) fn receive(&mut self, now: GuestTime, frame: Vec<u8>) {
+        if self.receive6(now, &frame) {
+            return;
+        }
         if let Some(answer) = self.dhcp_answer(&frame) {
             return self.dhcp_answered(now, answer);
         }
         if let Some(stack) = &mut self.stack {
             stack.receive(frame);
-            self.fetch(now);
+            self.go_on(now);
         }
     }
 
@@ -104,6 +159,7 @@ impl Client {
         };
         self.state = State::Over;
         self.stack = None;
+        self.interface = None;
         match trouble.kind {
             TroubleKind::Hang => {}
             TroubleKind::Exception => self.print(format!("\r\n{}", console::EXCEPTION)),
@@ -134,7 +190,12 @@ impl Client {
         self.state = State::Over;
         self.leave_connection(now);
         self.print(console::error(why));
-        self.print(console::failed_to_load("Not Found"));
+        self.print(console::failed_to_load(self.version, "Not Found"));
+        if self.version == Version::V4 && self.behaviour.over == Over::Ipv4ThenIpv6 {
+            self.version = Version::V6;
+            return self.start(now);
+        }
+        self.print(console::NOTHING);
     }
 
     fn power_on(&mut self, now: GuestTime) {
@@ -146,9 +207,27 @@ impl Client {
             self.state = State::Over;
             return self.print(console::NOTHING);
         }
-        self.print(console::START);
+        self.version = if self.behaviour.over == Over::Ipv6 { Version::V6 } else { Version::V4 };
+        if self.behaviour.over != Over::Ipv4 {
+            self.interface = Some(Interface::new(now, self.behaviour.heeds_objections));
+            self.tend_interface(now);
+        }
+        if self.behaviour.wait_seconds > 0 {
+            let wait = Duration::from_secs(self.behaviour.wait_seconds.into());
+            self.state = State::Waiting { until: now + wait };
+            return;
+        }
+        self.start(now);
+    }
+
+    /// Begins the attempt over one version of IP.
+    fn start(&mut self, now: GuestTime) {
+        self.print(console::start(self.version));
         self.send_garbage();
-        self.select(now, 0);
+        match self.version {
+            Version::V4 => self.select(now, 0),
+            Version::V6 => self.start6(now),
+        }
     }
 
     fn send_garbage(&mut self) {
@@ -158,22 +237,32 @@ impl Client {
     }
 
     fn execute(&mut self, image: &[u8], lease: Lease, url: &str) {
-        let path = device_path::http4(lease.address, lease.router, lease.mask, url);
+        let path = match lease {
+            Lease::V4 { address, mask, router } => device_path::http4(address, router, mask, url),
+            Lease::V6 { address, prefix, router } => device_path::http6(address, router, prefix, url),
+        };
+        let version = self.version;
         let announce = |image: &[u8]| payload::announce(image, guest::MAC, &path, &device_path::END);
         let proof = match self.behaviour.execution {
             Execution::Runs => announce(image),
-            Execution::Rejects => return self.print(console::failed_to_load("Access Denied")),
-            Execution::LocalImage => return self.print(console::starting()),
+            Execution::Rejects => {
+                self.print(console::failed_to_load(version, "Access Denied"));
+                return self.print(console::NOTHING);
+            }
+            Execution::LocalImage => return self.print(console::starting(version)),
             Execution::OtherProof => other_image().as_deref().and_then(announce),
             Execution::EchoedNonce => announce(image).map(without_proof),
         };
         match proof {
             Some(frame) => {
-                self.print(format!("{}\r\nplugfest: payload running\r\n", console::starting()));
+                self.print(format!("{}\r\nplugfest: payload running\r\n", console::starting(version)));
                 self.effects.push(Effect::Frame(frame));
             }
             // Bytes that are no payload are no program either.
-            None => self.print(console::failed_to_start("Unsupported")),
+            None => {
+                self.print(console::failed_to_start(version, "Unsupported"));
+                self.print(console::NOTHING);
+            }
         }
     }
 }

@@ -1,13 +1,28 @@
-//! The device path of an image that came by HTTP over IPv4 (UEFI 2.11 §10.3.4).
+//! The device path of an image that came by HTTP (UEFI 2.11 §10.3.4).
 
 use crate::guest::MAC;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// `End Entire Device Path`, which is what `FilePath` holds when the path names the device alone.
 pub(crate) const END: [u8; 4] = [0x7f, 0xff, 4, 0];
 
 /// `PciRoot(0x0)/Pci(0x2,0x0)/MAC(…)/IPv4(…)/Uri(…)`.
 pub(crate) fn http4(address: Ipv4Addr, router: Option<Ipv4Addr>, mask: Ipv4Addr, url: &str) -> Vec<u8> {
+    let router = router.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    // Remote address, both ports and protocol stay 0, as EDK2 leaves them; the address is not static.
+    let data = [&address.octets()[..], &[0; 4], &[0; 4], &[6, 0], &[0], &router.octets(), &mask.octets()];
+    http((3, 12), &data.concat(), url)
+}
+
+/// `PciRoot(0x0)/Pci(0x2,0x0)/MAC(…)/IPv6(…)/Uri(…)`.
+pub(crate) fn http6(address: Ipv6Addr, router: Option<Ipv6Addr>, prefix: u8, url: &str) -> Vec<u8> {
+    let router = router.unwrap_or(Ipv6Addr::UNSPECIFIED);
+    // As above; the address is a stateful one.
+    let data = [&address.octets()[..], &[0; 16], &[0; 4], &[6, 0], &[2], &[prefix], &router.octets()];
+    http((3, 13), &data.concat(), url)
+}
+
+fn http((kind, subtype): (u8, u8), interface: &[u8], url: &str) -> Vec<u8> {
     let mut path = Vec::new();
     let mut node = |kind: u8, subtype: u8, data: &[u8]| {
         let length = u16::try_from(4 + data.len()).unwrap_or(u16::MAX);
@@ -22,13 +37,7 @@ pub(crate) fn http4(address: Ipv4Addr, router: Option<Ipv4Addr>, mask: Ipv4Addr,
     hardware[..6].copy_from_slice(&MAC);
     hardware[32] = 1; // Ethernet
     node(3, 11, &hardware);
-    let router = router.unwrap_or(Ipv4Addr::UNSPECIFIED);
-    // Remote address, both ports and protocol stay 0, as EDK2 leaves them; the address is not static.
-    node(
-        3,
-        12,
-        &[&address.octets()[..], &[0; 4], &[0; 4], &[6, 0], &[0], &router.octets(), &mask.octets()].concat(),
-    );
+    node(kind, subtype, interface);
     node(3, 24, url.as_bytes());
     path.extend(END);
     path

@@ -31,6 +31,7 @@ pub(crate) struct Offer {
     pub(crate) server: Option<Ipv4Addr>,
     pub(crate) mask: Option<Ipv4Addr>,
     pub(crate) router: Option<Ipv4Addr>,
+    pub(crate) resolvers: Vec<Ipv4Addr>,
     pub(crate) class: Vec<u8>,
     pub(crate) bootfile: Option<String>,
 }
@@ -109,6 +110,13 @@ pub(crate) fn read(message: &[u8], xid: u32) -> Option<Offer> {
         server: address(54),
         mask: address(1),
         router: address(3),
+        resolvers: option(options, 6)
+            .unwrap_or_default()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|octets| Ipv4Addr::from(*octets))
+            .collect(),
         class: option(options, 60).unwrap_or_default().to_vec(),
         bootfile: option(options, 67).and_then(text).or_else(|| text(&header[108..236])),
     })

@@ -1,13 +1,13 @@
-//! The client's end of TCP/IP, by smoltcp: one interface, one connection at a time.
+//! The client's end of TCP/IP, by smoltcp: one interface, one connection at a time, and datagrams to DNS servers.
 
 use crate::guest::MAC;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
-use smoltcp::socket::tcp;
+use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use wire::GuestTime;
 
 /// EDK2 before 2023.11 offers this window; larger ones need scaling.
@@ -19,6 +19,7 @@ pub(crate) struct Stack {
     device: Queues,
     sockets: SocketSet<'static>,
     connection: Option<SocketHandle>,
+    datagrams: Option<SocketHandle>,
     next_port: u16,
 }
 
@@ -42,47 +43,78 @@ struct Queues {
 }
 
 impl Stack {
-    /// A stack at `address`. `boot` numbers the boots of a machine: each has its own ports and sequence numbers, so that
+    /// A stack at `addresses`, each with the length of the prefix that is on its link. `boot` numbers the boots of a machine: each has its own ports and sequence numbers, so that
     /// a server does not take them for the last one's (RFC 6528, RFC 6056).
-    pub(crate) fn new(
-        now: GuestTime,
-        boot: u16,
-        address: Ipv4Addr,
-        prefix: u8,
-        router: Option<Ipv4Addr>,
-    ) -> Self {
+    pub(crate) fn new(now: GuestTime, boot: u16, addresses: &[(IpAddr, u8)], router: Option<IpAddr>) -> Self {
         let mut device = Queues::default();
         let mut config = Config::new(EthernetAddress(MAC).into());
         config.random_seed = u64::from(boot) + 1;
         let mut interface = Interface::new(config, &mut device, instant(now));
-        interface.update_ip_addrs(|addresses| {
-            let address = Ipv4Cidr::new(address, prefix);
-            addresses.push(IpCidr::Ipv4(address)).expect("invariant: there is room for one address");
+        interface.update_ip_addrs(|list| {
+            for (address, prefix) in addresses {
+                let address = IpCidr::new(IpAddress::from(*address), *prefix);
+                list.push(address).expect("invariant: there is room for two addresses");
+            }
         });
-        if let Some(router) = router {
-            interface
-                .routes_mut()
-                .add_default_ipv4_route(router)
-                .expect("invariant: there is room for one route");
-        }
-        Self {
+        let mut stack = Self {
             interface,
             device,
             sockets: SocketSet::new(Vec::new()),
             connection: None,
+            datagrams: None,
             next_port: FIRST_PORT + boot % 1024 * 16,
+        };
+        stack.set_router(router);
+        stack
+    }
+
+    /// Takes another default router, or none.
+    pub(crate) fn set_router(&mut self, router: Option<IpAddr>) {
+        let routes = self.interface.routes_mut();
+        match router {
+            Some(IpAddr::V4(router)) => routes.add_default_ipv4_route(router).map(drop),
+            Some(IpAddr::V6(router)) => routes.add_default_ipv6_route(router).map(drop),
+            None => {
+                routes.remove_default_ipv6_route();
+                Ok(())
+            }
         }
+        .expect("invariant: there is room for one route of each kind");
+    }
+
+    fn port(&mut self) -> u16 {
+        let port = self.next_port;
+        self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+        port
+    }
+
+    /// Sends a datagram from a port that is new each time (RFC 5452 §9.2); answers to the ones before are lost.
+    pub(crate) fn ask(&mut self, to: SocketAddr, bytes: &[u8]) {
+        if let Some(before) = self.datagrams.take() {
+            self.sockets.remove(before);
+        }
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 8192]);
+        let mut socket = udp::Socket::new(buffer(), buffer());
+        // Refused for port 0, which it never is, and for a datagram larger than its buffer.
+        let sent = socket.bind(self.port()).is_ok() && socket.send_slice(bytes, to).is_ok();
+        self.datagrams = sent.then(|| self.sockets.add(socket));
+    }
+
+    /// Takes a datagram that has arrived at the port of the last question.
+    pub(crate) fn answer(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.datagrams?);
+        let (bytes, from) = socket.recv().ok()?;
+        Some((SocketAddr::new(from.endpoint.addr.into(), from.endpoint.port), bytes.to_vec()))
     }
 
     /// Opens a connection; the one before is left as it is.
-    pub(crate) fn connect(&mut self, to: SocketAddrV4) {
+    pub(crate) fn connect(&mut self, to: SocketAddr) {
         let buffer = || tcp::SocketBuffer::new(vec![0; WINDOW]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
-        let port = self.next_port;
-        self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+        let port = self.port();
         // Refused for the unspecified address and port 0 only: then there is no connection, as after a RST.
-        let opened = socket.connect(self.interface.context(), (*to.ip(), to.port()), port);
+        let opened = socket.connect(self.interface.context(), to, port);
         self.connection = opened.is_ok().then(|| self.sockets.add(socket));
     }
 

@@ -1,7 +1,7 @@
 //! The client's side of TLS, by OpenSSL over bytes in memory.
 
 use crate::behaviour::{Renegotiation, ServerName, Tls, TlsVersion, Trust};
-use crate::url::Url;
+use crate::url::{Host, Url};
 use libssl::{Content, Wire};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
@@ -9,7 +9,6 @@ use openssl::ssl::{
 };
 use openssl::x509::X509;
 use openssl::x509::verify::X509VerifyFlags;
-use std::net::IpAddr;
 
 /// Points of the shipped scenarios at which the conforming client is not one, because of its OpenSSL: it does not
 /// compare a server's keyUsage with the key exchange.
@@ -192,10 +191,17 @@ fn stream(tls: &Tls, url: &Url) -> Result<SslStream<Wire>, ErrorStack> {
     let mut ssl = Ssl::new(&builder.build())?;
     libssl::trace(&mut ssl)?;
     if let Trust::Anchors(_) = tls.trust {
-        ssl.param_mut().set_ip(IpAddr::V4(url.host))?;
+        match &url.host {
+            Host::Address(address) => ssl.param_mut().set_ip(*address)?,
+            Host::Name(name) => ssl.param_mut().set_host(name)?,
+        }
     }
-    if tls.server_name == ServerName::Literal {
-        ssl.set_hostname(&url.host.to_string())?;
+    match &url.host {
+        Host::Name(name) => ssl.set_hostname(name)?,
+        Host::Address(literal) if tls.server_name == ServerName::Literal => {
+            ssl.set_hostname(&literal.to_string())?;
+        }
+        Host::Address(_) => {}
     }
     SslStream::new(ssl, Wire::default())
 }

@@ -6,6 +6,7 @@ use crate::{
     system::{self, SystemBuild, SystemError},
 };
 use indexmap::IndexMap;
+use record::Capability;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     fmt, fs, io,
@@ -29,6 +30,8 @@ pub struct Build {
     pub code: PathBuf,
     /// Path of the variable store template inside the package.
     pub vars: Option<PathBuf>,
+    /// What it is built without although its family has it. A claim, not a fact: cells run all the same.
+    pub lacks: Vec<Capability>,
 }
 
 impl fmt::Debug for Build {
@@ -99,6 +102,8 @@ struct Entry {
     code: PathBuf,
     #[serde(default, deserialize_with = "optional_path_in_package")]
     vars: Option<PathBuf>,
+    #[serde(default)]
+    lacks: Vec<Capability>,
 }
 
 fn family_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static dyn Family, D::Error> {
@@ -179,6 +184,7 @@ impl Catalog {
             source: e.source,
             code: e.code,
             vars: e.vars,
+            lacks: e.lacks,
         };
         Ok(Self { builds: entries.into_iter().map(build).collect() })
     }
@@ -307,6 +313,7 @@ a-build:
             (GOOD.replace("a-build", "../a"), 1, "is not a name"),
             (GOOD.replace("a-build", "system-x"), 1, "belong to the host's own"),
             (twice, 6, "duplicate"),
+            (GOOD.replace("  code:", "  lacks: [ipv5]\n  code:"), 5, "ipv5"),
             ("a-build: [".into(), 1, ""),
         ] {
             let error = parse(&text).expect_err(&text);

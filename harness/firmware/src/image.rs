@@ -116,6 +116,7 @@ impl Firmware {
             vars: vars.map(absolute).transpose()?,
             code_file: ImageFile { file: file_name(code), sha256: code_digest },
             vars_file,
+            lacks: Vec::new(),
         })
     }
 }

@@ -15,14 +15,15 @@ mod system;
 
 pub use catalog::{Build, Catalog, CatalogError, SelectError, Selected, Source};
 pub use family::{
-    ALL as FAMILIES, Architecture, ConsoleSign, Enrolment, Family, MachineSpec, by_id as family_by_id,
+    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec,
+    by_id as family_by_id,
 };
 pub use image::ImageError;
 pub use provenance::Provenance;
 pub use store::{AcquireError, Cached, Store, cache};
 pub use system::{SystemBuild, SystemError, system_builds};
 
-use record::{Accelerator, FirmwareRecord, ImageFile};
+use record::{Accelerator, Capability, FirmwareRecord, ImageFile};
 use std::{fmt, path::PathBuf};
 
 /// A firmware build that is on this machine and ready to run.
@@ -46,9 +47,16 @@ pub struct Firmware {
     pub code_file: ImageFile,
     /// Name and digest of the variable store template.
     pub vars_file: Option<ImageFile>,
+    /// What the catalog says that it is built without although its family has it.
+    pub lacks: Vec<Capability>,
 }
 
 impl Firmware {
+    /// Whether it is declared to be able to do it, which [`Family::has`] claims for the family.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.family.has(capability) && !self.lacks.contains(&capability)
+    }
+
     /// What a result records of this build; `accelerator` is what ran it, if anything did.
     pub fn to_record(&self, accelerator: Option<Accelerator>) -> FirmwareRecord {
         FirmwareRecord {

@@ -124,6 +124,7 @@ impl Provenance {
             vars: self.vars.as_ref().map(path),
             code_file: self.code.image.clone(),
             vars_file: self.vars.as_ref().map(|vars| vars.image.clone()),
+            lacks: build.lacks.clone(),
         }
     }
 }

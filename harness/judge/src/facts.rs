@@ -1,7 +1,12 @@
 //! What a timeline says, condensed to what a finding needs.
 
+use crate::facts6::Facts6;
+use crate::names::Names;
 use crate::tls::Handshake;
-use record::{Dhcp4Message, Entry, Event, GuestTime, HeaderField, Ipv4Endpoint, Stage, TcpEnd};
+use record::{Dhcp4Message, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
+
+/// Port of DNS servers.
+const DNS: u16 = 53;
 
 /// One request and what became of it.
 #[derive(Debug)]
@@ -31,10 +36,15 @@ pub(crate) struct Facts<'a> {
     pub acks: usize,
     pub naks: usize,
     pub declines: usize,
+    /// What was said over IPv6 below TCP.
+    pub ipv6: Facts6<'a>,
+    pub names: Names<'a>,
     pub syns: usize,
     pub syns_refused: usize,
     /// Where the last SYN went.
-    pub connected_to: Option<Ipv4Endpoint>,
+    pub connected_to: Option<Endpoint>,
+    /// Connections to DNS servers (RFC 7766), which are no part of the way to the image.
+    to_dns: Vec<u32>,
     /// Connections whose SYN nothing took.
     unanswered: Vec<u32>,
     pub established: usize,
@@ -68,7 +78,9 @@ impl<'a> Facts<'a> {
     }
 
     fn take(&mut self, at: GuestTime, event: &'a Event) {
-        if Handshake::take(&mut self.handshakes, event) {
+        let answered =
+            [Handshake::take(&mut self.handshakes, event), self.ipv6.take(event), self.names.take(event)];
+        if answered.contains(&true) {
             self.last_answer = Some(at);
         }
         match event {
@@ -92,6 +104,9 @@ impl<'a> Facts<'a> {
                     _ => {}
                 }
             }
+            Event::TcpSyn { connection, to, .. } if to.port == DNS => self.to_dns.push(*connection),
+            Event::TcpEstablished { connection } | Event::TcpClosed { connection, .. }
+                if self.to_dns.contains(connection) => {}
             Event::TcpSyn { connection, to, accepted, .. } => {
                 self.syns += 1;
                 self.connected_to = Some(*to);
@@ -171,7 +186,9 @@ impl<'a> Facts<'a> {
             Stage::Tls
         } else if self.syns > 0 {
             Stage::Connect
-        } else if self.discovers > 0 || self.requests > 0 {
+        } else if self.names.is_asked() {
+            Stage::Name
+        } else if self.discovers > 0 || self.requests > 0 || self.ipv6.wants_address() {
             Stage::Address
         } else {
             Stage::Link
@@ -180,7 +197,8 @@ impl<'a> Facts<'a> {
 
     /// The path and query of the URL that was offered last.
     pub fn offered_target(&self) -> Option<&'a str> {
-        let url = self.offers.iter().rev().find_map(|offer| offer.bootfile)?;
+        let url =
+            self.ipv6.bootfile().or_else(|| self.offers.iter().rev().find_map(|offer| offer.bootfile))?;
         let after_scheme = url.split_once("://")?.1;
         let path = after_scheme.find(['/', '?']).map(|at| &after_scheme[at..]).unwrap_or("/");
         path.split('#').next()

@@ -5,8 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod cause;
+mod cause6;
 mod facts;
+mod facts6;
 mod finding;
+mod names;
 mod tls;
 mod verdict;
 mod waiver;

@@ -168,6 +168,10 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         add("-fw_cfg", format!("name={name},string={}", value.replace(',', ",,")).into());
     }
 
+    // A firmware that waits at its boot menu has its interfaces up before it tries anything.
+    if spec.menu_seconds > 0 {
+        add("-boot", format!("menu=on,splash-time={}", u32::from(spec.menu_seconds) * 1000).into());
+    }
     // A fixed date that follows the guest's clock: results do not depend on the day or on the host's clock.
     add("-rtc", format!("base={},clock=vm", config.rtc_base.strftime("%Y-%m-%dT%H:%M:%S")).into());
     // A reset of the guest is a finding; a silent second boot would hide it.
@@ -217,6 +221,7 @@ mod tests {
                 cpu: "max",
                 memory_mib: 256,
                 fw_cfg: vec![("opt/example", "a,b".into())],
+                menu_seconds: 0,
             },
             code: "/images/a,b/CODE.fd".into(),
             vars: Some("/images/VARS.fd".into()),

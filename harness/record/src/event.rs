@@ -3,7 +3,8 @@
 use crate::GuestTime;
 use crate::tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage};
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,13 +50,76 @@ pub enum Dhcp4Message {
     Other,
 }
 
+/// DHCPv6 message types (RFC 8415 §7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Dhcp6Message {
+    Solicit,
+    Advertise,
+    Request,
+    Confirm,
+    Renew,
+    Rebind,
+    Reply,
+    Release,
+    Decline,
+    Reconfigure,
+    InformationRequest,
+    RelayForward,
+    RelayReply,
+    /// An unknown type, or no message at all.
+    Other,
+}
+
+/// Why DHCPv6 servers left a message without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dhcp6Silence {
+    /// There is no server.
+    NoServer,
+    /// The server assigns no addresses (RFC 8415 §6.1).
+    Stateless,
+    /// The scenario says so.
+    Scenario,
+    /// The message is not one that a server answers.
+    Message,
+}
+
+/// What an answer says of an address's time, seconds (RFC 8415 §21.4, §21.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dhcp6Times {
+    /// When the client is to renew; 0 leaves it to the client.
+    pub t1: u32,
+    /// When it is to rebind; 0 leaves it to the client.
+    pub t2: u32,
+    /// Preferred lifetime.
+    pub preferred: u32,
+    /// Valid lifetime.
+    pub valid: u32,
+}
+
 /// Address and port of one end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Ipv4Endpoint {
-    /// IPv4 address.
-    pub address: Ipv4Addr,
+pub struct Endpoint {
+    /// IPv4 or IPv6 address.
+    pub address: IpAddr,
     /// TCP or UDP port.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// The end at `address` and `port`.
+    pub fn new(address: impl Into<IpAddr>, port: u16) -> Self {
+        Self { address: address.into(), port }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// As in a URL: `192.0.2.1:80`, `[2001:db8::1]:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.address, self.port).fmt(f)
+    }
 }
 
 /// How a TCP connection ended, as seen by our side.
@@ -142,14 +206,171 @@ pub enum Event {
         /// Why there is no answer.
         why: String,
     },
+    /// The guest asked whether an address is in use (duplicate address detection, RFC 4862 §5.4).
+    DadProbe {
+        /// The tentative address.
+        target: Ipv6Addr,
+        /// Whether somebody on the link says that it is in use.
+        taken: bool,
+    },
+    /// Nobody answered a neighbour solicitation: the scenario says so, or no host on the link has the address.
+    NeighborUnanswered {
+        /// The address that was asked for.
+        target: Ipv6Addr,
+        /// Why there is no answer.
+        why: String,
+    },
+    /// The guest said which multicast groups it listens to (RFC 2710, RFC 3810).
+    GroupsReported {
+        /// Its address, if it has one yet.
+        from: Option<Ipv6Addr>,
+        /// Groups that it listens to.
+        joined: Vec<Ipv6Addr>,
+        /// Groups that it no longer listens to.
+        left: Vec<Ipv6Addr>,
+    },
+    /// A router sent the guest elsewhere with its packets for a destination (RFC 4861 §4.5).
+    Redirected {
+        /// The destination.
+        destination: Ipv6Addr,
+        /// The better first hop, or the destination itself.
+        target: Ipv6Addr,
+        /// What is wrong with it, because the scenario says so: a conforming client drops it.
+        malformed: Option<String>,
+    },
+    /// A packet did not come further than the link.
+    NotForwarded {
+        /// The router that it was sent to, if it was one.
+        router: Option<Ipv6Addr>,
+        /// Its destination.
+        to: Ipv6Addr,
+        /// Why.
+        why: String,
+    },
+    /// The guest asked for routers (RFC 4861 §4.1).
+    RouterSolicited {
+        /// Its address, if it has one yet.
+        from: Option<Ipv6Addr>,
+    },
+    /// A router advertised itself (RFC 4861 §4.2).
+    RouterAdvertised {
+        /// The router's address, as sent.
+        router: Ipv6Addr,
+        /// M: addresses come from DHCPv6.
+        managed: bool,
+        /// O: other configuration comes from DHCPv6.
+        other: bool,
+        /// Seconds for which it is a default router; 0 is not at all.
+        lifetime: u16,
+        /// The prefixes, for example `2001:db8::/64 L A`.
+        prefixes: Vec<String>,
+        /// What is wrong with it, because the scenario says so: a conforming client drops it.
+        malformed: Option<String>,
+    },
+    /// A router solicitation stayed without an answer.
+    RouterUnanswered {
+        /// Why.
+        why: String,
+    },
+    /// A DHCPv6 server received a message.
+    Dhcp6Received {
+        /// Message type.
+        message: Dhcp6Message,
+        /// Transaction id.
+        xid: u32,
+        /// Option 16: the first vendor class.
+        vendor_class: Option<String>,
+        /// Option 61, first value.
+        architecture: Option<u16>,
+        /// Option 62: type, major and minor version of the network interface (RFC 5970 §3.4).
+        network_interface: Option<[u8; 3]>,
+        /// Addresses in the client's IA_NA.
+        addresses: Vec<Ipv6Addr>,
+        /// Whether there is an IA_NA at all: whether addresses are asked for.
+        stateful: bool,
+        /// Option 6: the codes of the options that are asked for.
+        requested: Vec<u16>,
+    },
+    /// A DHCPv6 server answered.
+    Dhcp6Sent {
+        /// Message type.
+        message: Dhcp6Message,
+        /// Transaction id.
+        xid: u32,
+        /// Which server it was, from 1.
+        server: u8,
+        /// Addresses in the IA_NA.
+        addresses: Vec<Ipv6Addr>,
+        /// Status code (RFC 8415 §21.13), of the message or of its IA_NA, by name; `None` is success.
+        status: Option<String>,
+        /// Option 59 as sent.
+        bootfile: Option<String>,
+        /// Option 16 as sent.
+        vendor_class: Option<String>,
+        /// Option 23: DNS servers.
+        dns: Vec<Ipv6Addr>,
+        /// The times of its addresses, if there are any.
+        times: Option<Dhcp6Times>,
+        /// Whether it has the client's and the server's identifier (RFC 8415 §16).
+        identified: bool,
+    },
+    /// The link's relay agent carried the message before, or the answer before (RFC 8415 §19).
+    Dhcp6Relayed {
+        /// RelayForward or RelayReply.
+        message: Dhcp6Message,
+        /// The agent's address on the link.
+        agent: Ipv6Addr,
+    },
+    /// A DHCPv6 server stayed silent because the scenario says so, or the message was not for it.
+    Dhcp6Unanswered {
+        /// Message type.
+        message: Dhcp6Message,
+        /// What kind of reason there is.
+        reason: Dhcp6Silence,
+        /// Why there is no answer.
+        why: String,
+    },
+    /// The guest asked the DNS server.
+    DnsQuery {
+        /// The server's address.
+        server: IpAddr,
+        /// The name that was asked for, without the root's dot.
+        name: String,
+        /// The record type, by name or number: `A`, `AAAA`, `TYPE64`.
+        kind: String,
+        /// Whether over TCP.
+        tcp: bool,
+    },
+    /// The DNS server answered.
+    DnsAnswer {
+        /// The name that was asked for.
+        name: String,
+        /// The record type that was asked for.
+        kind: String,
+        /// The response code, by name: `NOERROR`, `NXDOMAIN`.
+        rcode: String,
+        /// The answer section, a record each.
+        answers: Vec<String>,
+        /// TC: it was cut off.
+        truncated: bool,
+        /// What is special about the answer, because the scenario says so.
+        note: Option<String>,
+    },
+    /// The DNS server stayed silent.
+    DnsUnanswered {
+        /// The name that was asked for, if there was one.
+        name: String,
+        /// Why there is no answer.
+        why: String,
+    },
     /// The guest sent the SYN of a new connection.
     TcpSyn {
         /// Number of the connection in this cell, from 1.
         connection: u32,
         /// The guest's end.
-        from: Ipv4Endpoint,
+        from: Endpoint,
         /// Our end.
-        to: Ipv4Endpoint,
+        to: Endpoint,
         /// Whether something listens there. If not, RST follows, or nothing at all where there is no such host.
         accepted: bool,
     },

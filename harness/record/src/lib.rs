@@ -8,7 +8,10 @@ mod results;
 mod time;
 mod tls;
 
-pub use event::{Dhcp4Message, Direction, Entry, Event, HeaderField, Ipv4Endpoint, LoadedFrom, TcpEnd};
+pub use event::{
+    Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, HeaderField,
+    LoadedFrom, TcpEnd,
+};
 pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
 pub use results::{
     Accelerator, CellResult, ClockMode, Deviation, Entropy, EvidencePaths, Expected, FirmwareRecord,

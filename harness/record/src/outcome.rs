@@ -105,6 +105,8 @@ words! {
         Http = "http",
         /// HTTPS boot.
         Https = "https",
+        /// HTTP boot over IPv6.
+        Ipv6 = "ipv6",
     }
 }
 

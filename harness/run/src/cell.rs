@@ -117,6 +117,7 @@ pub(crate) async fn attempt<G: Guests>(
         network,
         payload: &payload,
         firmware,
+        ipv6: cell.network.client.boot.is_ipv6(),
         evidence,
         now: GuestTime::ZERO,
         power_on: true,
@@ -218,6 +219,8 @@ struct Watch<'a, G> {
     network: Network,
     payload: &'a Payload,
     firmware: &'a Firmware,
+    /// Whether the cell is about a boot over IPv6: an attempt over IPv4 that fails before it ends nothing.
+    ipv6: bool,
     evidence: CellEvidence,
     now: GuestTime,
     /// No sign of a network boot yet.
@@ -348,6 +351,8 @@ impl<G: Guest> Watch<'_, G> {
             match self.firmware.family.console_sign(&line) {
                 Some(ConsoleSign::AttemptStarted) => self.sign_of_life(),
                 Some(ConsoleSign::ImageStarted) => self.image_started = true,
+                Some(ConsoleSign::AttemptFailed)
+                    if self.ipv6 && self.firmware.family.is_about_ipv4(&line) => {}
                 Some(ConsoleSign::AttemptFailed) => return Ok(Some(Ending::AttemptFailed)),
                 Some(ConsoleSign::NothingToBoot) => return Ok(Some(Ending::NothingToBoot)),
                 Some(ConsoleSign::Crashed) => return Ok(Some(Ending::Crashed)),

@@ -79,6 +79,12 @@ pub fn plan(selected: &[Selected<'_>], firmware: Vec<Firmware>, control: &Scenar
     Plan { firmware, cells }
 }
 
+/// What a scenario needs, and what one of its points does: over which IP version it boots is a setting.
+fn needs(scenario: &Scenario, point: &Point) -> Vec<Capability> {
+    let ipv6 = point.network.client.boot.is_ipv6() && !scenario.needs.contains(&Capability::Ipv6);
+    scenario.needs.iter().copied().chain(ipv6.then_some(Capability::Ipv6)).collect()
+}
+
 fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> Cell {
     Cell {
         id: point.cell_id(&build.id),
@@ -89,7 +95,7 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
         params: point.params.clone(),
         level: point.level,
         expected: point.expected.clone(),
-        needs: scenario.needs.clone(),
+        needs: needs(scenario, point),
         network: point.network.clone(),
         equipment: Ok(Equipment::default()),
         resolved: scenario.resolved(point),

@@ -1,12 +1,12 @@
 //! Guests that are QEMU machines.
 
 use crate::{Cell, Guests, StartError, Started, equip::midnight};
-use firmware::Firmware;
+use firmware::{BootOver, Firmware};
 use machine::{
     Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, choose_accelerator,
 };
 use record::{Accelerator, ClockMode};
-use services::address::GUEST_MAC;
+use services::{address::GUEST_MAC, client::Boot};
 use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -65,9 +65,16 @@ impl QemuGuests {
 
     async fn config(&self, cell: &Cell, firmware: &Firmware) -> Result<MachineConfig, StartError> {
         let architecture = firmware.architecture;
-        let spec = firmware.family.machine(architecture).ok_or_else(|| {
+        let mut spec = firmware.family.machine(architecture).ok_or_else(|| {
             StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))
         })?;
+        let over = match cell.network.client.boot {
+            Boot::Ipv4 => BootOver::Ipv4,
+            Boot::Ipv6 => BootOver::Ipv6,
+            Boot::Ipv6AfterIpv4 => BootOver::Ipv4ThenIpv6,
+        };
+        firmware.family.boot_over(&mut spec, over);
+        spec.menu_seconds = cell.network.client.wait_seconds;
         let mut config = MachineConfig {
             qemu: self.qemu.path.clone(),
             spec,
@@ -211,7 +218,7 @@ impl Guests for QemuGuests {
         _image: &Arc<[u8]>,
     ) -> Result<Started<Machine>, StartError> {
         let config = self.config(cell, firmware).await?;
-        let name = format!("{} {} {:?}", firmware.id, config.rtc_base, config.fw_cfg_files);
+        let name = format!("{} {} {:?} {:?}", firmware.id, config.rtc_base, config.spec, config.fw_cfg_files);
         let rtc_base = unix_seconds(&config);
         let machine = match self.snapshot(&config, firmware, &name).await? {
             Some(snapshot) => self.resumed(config, name, snapshot).await?,

@@ -387,7 +387,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let Finished { finding, transcript, client_hello, evidence, guest_time, accelerator } = finished;
         self.accelerators.borrow_mut()[cell.firmware] = accelerator;
         let firmware = &self.plan.firmware[cell.firmware];
-        let lacking = cell.needs.iter().find(|need| !firmware.family.has(**need));
+        let lacking = cell.needs.iter().find(|need| !firmware.has(**need));
         let charge = Charge {
             cell: &cell.id,
             level: cell.level,
@@ -397,9 +397,8 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let ruling = deliver(charge, &finding, &self.options.waivers);
         let mut detail = finding.detail;
         if let (Some(need), Outcome::Boots) = (lacking, finding.outcome) {
-            let family = firmware.family.id();
-            detail
-                .push_str(&format!(" But {family} is declared to be without {need}; mend the declaration."));
+            let id = if firmware.family.has(*need) { &firmware.id } else { firmware.family.id() };
+            detail.push_str(&format!(" But {id} is declared to be without {need}; mend the declaration."));
         }
         let result = CellResult {
             verdict: ruling.verdict,

@@ -14,8 +14,8 @@ const PROGRESS: &str = "Downloading...";
 ///
 /// It has what the services saw and did up to the genuine proof, then the console up to the line that ends the
 /// attempt. The two stand apart because nothing orders a console line exactly among frames. It has no times, no
-/// frames (their numbers, sequence numbers and segments vary), no monitor events, no notes of the harness, and no ports
-/// of the guest; a transaction id is replaced by how many others came before it.
+/// frames (their numbers, sequence numbers and segments vary), no listener's reports, which come at random times, no
+/// monitor events, no notes of the harness, and no ports of the guest; a transaction id is replaced by how many others came before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transcript {
     /// One line for each event, then one for each console line.
@@ -33,6 +33,8 @@ impl Transcript {
         for entry in timeline {
             match &entry.event {
                 Event::Frame { .. } | Event::Qmp { .. } | Event::Harness { .. } => {}
+                // RFC 2710 §4: a listener repeats its report after a random time.
+                Event::GroupsReported { .. } => {}
                 Event::Console { line } => {
                     if !over && let Some(said) = without_progress(line) {
                         console.push(format!("console: {said}"));
@@ -107,7 +109,7 @@ fn normalised(event: &Event, transactions: &mut Vec<Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::{Dhcp4Message, Direction, GuestTime, Ipv4Endpoint, LoadedFrom, TcpEnd};
+    use record::{Dhcp4Message, Direction, Endpoint, GuestTime, LoadedFrom, TcpEnd};
     use std::net::Ipv4Addr;
 
     const FAILED: &str =
@@ -130,8 +132,8 @@ mod tests {
             length: 60,
             summary: format!("TCP seq {shift}"),
         };
-        let from = Ipv4Endpoint { address: Ipv4Addr::new(192, 0, 2, 100), port: 1284 + shift as u16 };
-        let to = Ipv4Endpoint { address: Ipv4Addr::new(192, 0, 2, 1), port: 80 };
+        let from = Endpoint::new(Ipv4Addr::new(192, 0, 2, 100), 1284 + shift as u16);
+        let to = Endpoint::new(Ipv4Addr::new(192, 0, 2, 1), 80);
         let console = |line: &str| Event::Console { line: line.into() };
         let mut events = vec![
             received(Dhcp4Message::Discover, 7 + shift),

@@ -119,6 +119,9 @@ fn other_clients_do_not() {
         (Behaviour { offers: fake_firmware::Offers::WithUrl, ..conforming() }, "dhcp4/no-vendor-class"),
         (Behaviour { media_type: fake_firmware::MediaType::WholeValue, ..conforming() }, "http/content-type"),
         (Behaviour { suffix: fake_firmware::Suffix::Ignored, ..conforming() }, "url/suffix"),
+        (Behaviour { waits_for_address: false, ..conforming() }, "dhcp6/plain"),
+        (Behaviour { requests: false, ..conforming() }, "ra/cross"),
+        (Behaviour { dns_tries: 0, ..conforming() }, "dns/plain"),
         (tls(|tls| tls.opening = fake_firmware::Opening::PlainHttp), "tls/plain-server"),
         // OpenSSL has the old versions at level 0 only.
         (

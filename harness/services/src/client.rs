@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Over which version of IP it boots, and so which one is on the link.
+    pub boot: Boot,
+    /// Guest seconds, 0 to 60, for which the client waits at its boot menu before it tries to boot. Its interfaces are up by
+    /// then, and have the addresses that they make themselves.
+    pub wait_seconds: u16,
     /// The day, 1970-01-01 to 2037-12-31, whose first second (UTC) the client's clock shows at power-on.
     pub date: Date,
     /// The certificates that the client is told to trust. It is told nothing if there is no TLS server.
@@ -23,7 +28,27 @@ pub const DATE: Date = date(2026, 1, 1);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { date: DATE, trust: pki::Trust::default(), suites: None }
+        Self { boot: Boot::Ipv4, wait_seconds: 0, date: DATE, trust: pki::Trust::default(), suites: None }
+    }
+}
+
+/// Over which version of IP a client boots. A client that is just up may meet a link that it is not ready for yet
+/// (RFC 4862 §5.4: an address is tentative for a second), so how long it has been up is a setting of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// IPv4.
+    Ipv4,
+    /// IPv6, as the first thing that the client tries.
+    Ipv6,
+    /// IPv6, after an attempt over IPv4 that finds no server.
+    Ipv6AfterIpv4,
+}
+
+impl Boot {
+    /// Whether it is over IPv6.
+    pub const fn is_ipv6(self) -> bool {
+        !matches!(self, Self::Ipv4)
     }
 }
 
@@ -33,6 +58,10 @@ impl Settings {
         if !(1970..=2037).contains(&self.date.year()) {
             let problem = format!("{} is not between 1970-01-01 and 2037-12-31", self.date);
             return Err(SettingsError::new("network.client.date", problem));
+        }
+        if self.wait_seconds > 60 {
+            let problem = format!("{} seconds; expected at most 60", self.wait_seconds);
+            return Err(SettingsError::new("network.client.wait_seconds", problem));
         }
         self.suite_numbers().map(|_| ())
     }
@@ -69,6 +98,13 @@ mod tests {
             named("AES128-SHA256").check().unwrap_err().to_string().starts_with("network.client.suites[0]: ")
         );
         assert_eq!(Settings::default().suite_numbers().unwrap(), None);
+    }
+
+    #[test]
+    fn a_wait_is_a_minute_at_most() {
+        for (wait_seconds, fine) in [(60, true), (61, false)] {
+            assert_eq!(Settings { wait_seconds, ..Settings::default() }.check().is_ok(), fine);
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Ethernet frames with IPv4 inside (RFC 894, RFC 791, RFC 768, RFC 9293): reading hostile ones, writing ours.
+//! Ethernet frames with IPv4 or TCP inside (RFC 894, RFC 791, RFC 768, RFC 9293): reading hostile ones, writing ours.
 
 use crate::address;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
-use record::Ipv4Endpoint;
-use std::net::Ipv4Addr;
+use record::Endpoint;
+use std::net::{IpAddr, SocketAddrV4};
 
 /// Ethernet broadcast address.
 pub(crate) const BROADCAST_MAC: [u8; 6] = [0xff; 6];
@@ -21,7 +21,8 @@ pub(crate) fn ether_type(frame: &[u8]) -> u16 {
 /// A UDP datagram that is not a fragment.
 #[derive(Debug)]
 pub(crate) struct Datagram<'a> {
-    pub(crate) to: Ipv4Endpoint,
+    pub(crate) from: SocketAddrV4,
+    pub(crate) to: SocketAddrV4,
     pub(crate) payload: &'a [u8],
     /// Whether the IPv4 and UDP checksums are right; UDP's may be absent (RFC 768).
     pub(crate) intact: bool,
@@ -41,7 +42,8 @@ pub(crate) fn datagram(frame: &[u8]) -> Option<Datagram<'_>> {
             .calc_checksum_ipv4_raw(header.source, header.destination, udp.payload())
             .is_ok_and(|expected| expected == checksum);
     Some(Datagram {
-        to: Ipv4Endpoint { address: ip.header().destination_addr(), port: udp.destination_port() },
+        from: SocketAddrV4::new(ip.header().source_addr(), udp.source_port()),
+        to: SocketAddrV4::new(ip.header().destination_addr(), udp.destination_port()),
         payload: udp.payload(),
         intact: udp_intact && header.calc_header_checksum() == header.header_checksum,
     })
@@ -50,8 +52,8 @@ pub(crate) fn datagram(frame: &[u8]) -> Option<Datagram<'_>> {
 /// The head of a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    pub(crate) from: Ipv4Endpoint,
-    pub(crate) to: Ipv4Endpoint,
+    pub(crate) from: Endpoint,
+    pub(crate) to: Endpoint,
     pub(crate) sequence: u32,
     /// The acknowledgment number, where the ACK flag makes it significant (RFC 9293 §3.1).
     pub(crate) acknowledgment: Option<u32>,
@@ -60,15 +62,18 @@ pub(crate) struct Segment {
     pub(crate) rst: bool,
 }
 
-/// Reads the TCP header in an IPv4 frame; checksums are left to the TCP stack.
+/// Reads the TCP header in a frame; checksums are left to the TCP stack.
 pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) = (&packet.net, &packet.transport) else {
-        return None;
+    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let (from, to): (IpAddr, IpAddr) = match &packet.net {
+        Some(NetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        Some(NetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        _ => return None,
     };
     Some(Segment {
-        from: Ipv4Endpoint { address: ip.header().source_addr(), port: tcp.source_port() },
-        to: Ipv4Endpoint { address: ip.header().destination_addr(), port: tcp.destination_port() },
+        from: Endpoint::new(from, tcp.source_port()),
+        to: Endpoint::new(to, tcp.destination_port()),
         sequence: tcp.sequence_number(),
         acknowledgment: tcp.ack().then(|| tcp.acknowledgment_number()),
         syn: tcp.syn(),
@@ -78,11 +83,11 @@ pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
 }
 
 /// Builds a frame with a UDP datagram from `port` of our server.
-pub(crate) fn from_server(port: u16, to_mac: [u8; 6], to: Ipv4Endpoint, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn from_server(port: u16, to_mac: [u8; 6], to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     const HOPS: u8 = 64; // RFC 1122 §3.2.1.7, the value of RFC 1700
     let builder = PacketBuilder::ethernet2(address::SERVER_MAC, to_mac)
-        .ipv4(address::SERVER4.octets(), Ipv4Addr::octets(&to.address), HOPS)
-        .udp(port, to.port);
+        .ipv4(address::SERVER4.octets(), to.ip().octets(), HOPS)
+        .udp(port, to.port());
     let mut frame = Vec::with_capacity(builder.size(payload.len()));
     builder
         .write(&mut frame, payload)

@@ -1,12 +1,17 @@
 //! The whole simulated network as one node: one station, with the MAC address of our server.
 //!
-//! A frame goes to the DHCPv4 server or to the TCP/IP stack, never to both: the stack would answer a datagram for a
-//! port without a socket with ICMP port unreachable (RFC 1122 §3.2.2.1). Frames for others, IPv6 and unknown
-//! EtherTypes are ignored.
+//! A frame goes to one service or to the TCP/IP stack, never to both: the stack would answer a datagram for a port
+//! without a socket with ICMP port unreachable (RFC 1122 §3.2.2.1). Frames for others and unknown EtherTypes are ignored,
+//! and so is IPv6 where the client boots over IPv4.
 
-use crate::{NetworkSettings, address, dhcp4, frame, http, tcp, template, tls};
+use crate::frame6::{self, Content, Host, Packet};
+use crate::link6::{self, Link6, Taken};
+use crate::{NetworkSettings, address, dhcp4, dhcp6, dns, frame, http, tcp, template, tls};
 use etherparse::EtherType;
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+};
 use wire::{GuestTime, Node, Outbox};
 
 /// Settings that no network can be built from, although each is well-formed.
@@ -55,6 +60,9 @@ impl From<tls::NoContext> for NetworkError {
 /// Every service of one cell, behind one MAC address.
 pub struct Network {
     dhcp4: dhcp4::Server,
+    /// Where there is IPv6.
+    link6: Option<Link6>,
+    dns: dns::Server,
     tcp: tcp::Stack,
     /// The latest time that was passed in.
     now: GuestTime,
@@ -80,7 +88,8 @@ impl Network {
         image: Arc<[u8]>,
         identity: Option<&pki::Identity>,
     ) -> Result<Self, NetworkError> {
-        let Expanded { bootfile, location, certificate } = Expanded::new(settings)?;
+        let Expanded { bootfile, bootfiles6, location, certificate } = Expanded::new(settings)?;
+        let ipv6 = settings.client.boot.is_ipv6();
         let tls = match (certificate, identity) {
             (None, _) => None,
             (Some(_), None) => return Err(NetworkError::NoIdentity),
@@ -89,15 +98,21 @@ impl Network {
                 Some(tcp::Tls { port: settings.tls.port, context })
             }
         };
-        let site = http::Site::new(settings.http.clone(), bootfile.as_deref(), location, image);
+        let offered = if ipv6 { bootfiles6[0].as_deref() } else { bootfile.as_deref() };
+        let site = http::Site::new(settings.http.clone(), offered, location, image);
+        let addresses6 = if ipv6 { address::SERVER_ADDRESSES6 } else { &[] };
+        let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..settings.dhcp4.clone() };
+        let dns = Arc::new(settings.dns.clone());
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         Ok(Self {
             dhcp4: dhcp4::Server::new(
-                settings.dhcp4.clone(),
+                dhcp4,
                 bootfile,
                 crate::delay::duration(settings.dhcp4.offer_delay_seconds),
             ),
-            tcp: tcp::Stack::new(settings.http.port, tls, guest, Arc::new(site)),
+            link6: ipv6.then(|| Link6::new(settings, &bootfiles6)),
+            dns: dns::Server::new(settings.dns.clone()),
+            tcp: tcp::Stack::new(settings.http.port, tls, dns, guest, addresses6, Arc::new(site)),
             now: GuestTime::ZERO,
         })
     }
@@ -128,6 +143,8 @@ impl Network {
 /// Settings that pass every check, as far as they have placeholders, which are replaced.
 struct Expanded {
     bootfile: Option<String>,
+    /// Those of the DHCPv6 servers, ours first.
+    bootfiles6: Vec<Option<String>>,
     location: Option<String>,
     /// If there is a TLS server.
     certificate: Option<pki::Settings>,
@@ -135,16 +152,29 @@ struct Expanded {
 
 impl Expanded {
     fn new(settings: &NetworkSettings) -> Result<Self, SettingsError> {
-        let expand = |text: &Option<String>, path| {
+        let expand = |text: &Option<String>, path: &str| {
             text.as_deref().map(|text| template::expand(text, path, settings)).transpose()
         };
         let bootfile = expand(&settings.dhcp4.bootfile, "network.dhcp4.bootfile")?;
         let location = expand(&settings.http.location, "network.http.location")?;
+        let others = settings.dhcp6.more_servers.iter().map(|server| &server.bootfile);
+        let bootfiles6 = std::iter::once(&settings.dhcp6.bootfile)
+            .chain(others)
+            .enumerate()
+            .map(|(at, text)| expand(text, &format!("network.dhcp6.{}", dhcp6::at_server(at, "bootfile"))))
+            .collect::<Result<Vec<_>, _>>()?;
         settings.client.check()?;
         settings.dhcp4.check(bootfile.as_deref())?;
+        settings.nd.check()?;
+        settings.ra.check()?;
+        settings.dhcp6.check(&bootfiles6)?;
+        settings.dns.check()?;
+        check_ip_version(settings)?;
         settings.http.check(location.as_deref())?;
         let mut certificate = None;
-        if settings.tls.is_in_use([bootfile.as_deref(), location.as_deref()]) {
+        let offered =
+            if settings.client.boot.is_ipv6() { bootfiles6[0].as_deref() } else { bootfile.as_deref() };
+        if settings.tls.is_in_use([offered, location.as_deref()]) {
             settings.tls.check(settings.http.port)?;
             certificate = Some(settings.tls.certificate.expanded(|path, text| {
                 template::expand(text, &format!("network.tls.certificate.{path}"), settings)
@@ -155,21 +185,123 @@ impl Expanded {
                 SettingsError::new(format!("network.tls.certificate.{}", error.path), error.problem)
             })?;
         }
-        Ok(Self { bootfile, location, certificate })
+        Ok(Self { bootfile, bootfiles6, location, certificate })
+    }
+}
+
+/// Refuses settings of a service that is not on the link because the client boots over the other IP version.
+fn check_ip_version(settings: &NetworkSettings) -> Result<(), SettingsError> {
+    fn is_changed<T: Default + PartialEq>(settings: &T) -> bool {
+        *settings != T::default()
+    }
+    let NetworkSettings { dhcp4, nd, ra, dhcp6, client, .. } = settings;
+    let changed = match client.boot.is_ipv6() {
+        true => [("dhcp4", is_changed(dhcp4)), ("", false), ("", false)],
+        false => [("nd", is_changed(nd)), ("ra", is_changed(ra)), ("dhcp6", is_changed(dhcp6))],
+    };
+    let Some((block, _)) = changed.into_iter().find(|(_, changed)| *changed) else { return Ok(()) };
+    let problem = if client.boot.is_ipv6() {
+        "the client boots over IPv6 (network.client.boot), so there is no DHCPv4 server"
+    } else {
+        "the client boots over IPv4, so there is no IPv6 on the link; set network.client.boot to ipv6"
+    };
+    Err(SettingsError::new(format!("network.{block}"), problem))
+}
+
+/// A DNS query over IPv4.
+struct Query4<'a> {
+    mac: [u8; 6],
+    datagram: &'a frame::Datagram<'a>,
+}
+
+impl dns::Question for Query4<'_> {
+    fn server(&self) -> IpAddr {
+        (*self.datagram.to.ip()).into()
+    }
+
+    fn reply(&self, from: u16, to: u16, answer: &[u8]) -> Vec<u8> {
+        let client = self.datagram.from;
+        let to = SocketAddrV4::new(*client.ip(), client.port().wrapping_add(to));
+        frame::from_server(dns::SERVER_PORT + from, self.mac, to, answer)
+    }
+}
+
+/// A DNS query over IPv6.
+struct Query6<'a> {
+    packet: &'a Packet<'a>,
+    port: u16,
+}
+
+impl dns::Question for Query6<'_> {
+    fn server(&self) -> IpAddr {
+        self.packet.to.into()
+    }
+
+    fn reply(&self, from: u16, to: u16, answer: &[u8]) -> Vec<u8> {
+        let server = Host::server(self.packet.to);
+        let client = Host { mac: self.packet.mac, address: self.packet.from };
+        frame6::udp((server, dns::SERVER_PORT + from), (client, self.port.wrapping_add(to)), answer)
+    }
+}
+
+impl Network {
+    fn receive4(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
+        let Some(datagram) = frame::datagram(bytes).filter(|datagram| datagram.intact) else {
+            // One with a wrong checksum is left to the stack, which drops it (RFC 1122 §4.1.3.4).
+            return self.tcp.receive(now, bytes, out);
+        };
+        let (to, port) = (datagram.to.ip(), datagram.to.port());
+        // The DHCPv4 server listens on all addresses of the link.
+        let link = [Ipv4Addr::BROADCAST, address::SERVER4, address::BROADCAST4];
+        if port == dhcp4::SERVER_PORT && link.contains(to) {
+            self.dhcp4.receive(now, datagram.payload, out);
+        } else if port == dns::SERVER_PORT && *to == address::SERVER4 && !datagram.from.ip().is_unspecified()
+        {
+            let mut mac = [0; 6];
+            mac.copy_from_slice(&bytes[6..12]);
+            self.dns.receive(now, &Query4 { mac, datagram: &datagram }, datagram.payload, out);
+        } else {
+            self.tcp.receive(now, bytes, out);
+        }
+    }
+
+    fn receive6(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
+        let Some(link6) = self.link6.as_mut().filter(|_| frame6::is_for_us(bytes)) else { return };
+        let frame = link6::forwarded(bytes);
+        let Some(packet) = frame6::packet(&frame) else {
+            // What the stack understands and we do not, or a wrong checksum, for which it drops it.
+            return self.tcp.receive(now, &frame, out);
+        };
+        if !link6.forward(bytes, &packet, out) {
+            return self.tcp.lost(&frame, out);
+        }
+        match link6.receive(now, &packet, out) {
+            Taken::Done => return,
+            Taken::Learn => return self.tcp.learn(now, &frame),
+            Taken::Pass => {}
+        }
+        match packet.content {
+            Content::Udp { from_port, to_port: dns::SERVER_PORT, payload }
+                if address::SERVER_ADDRESSES6.contains(&packet.to) && link6::is_host(&packet) =>
+            {
+                self.dns.receive(now, &Query6 { packet: &packet, port: from_port }, payload, out);
+            }
+            _ => self.tcp.receive(now, &frame, out),
+        }
     }
 }
 
 impl Node for Network {
     fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
         let now = self.advance(now);
+        if bytes.len() >= 14 && frame::ether_type(bytes) == EtherType::IPV6.0 {
+            return self.receive6(now, bytes, out);
+        }
         if !frame::is_for_us(bytes) {
             return;
         }
         match EtherType(frame::ether_type(bytes)) {
-            EtherType::IPV4 => match dhcp_payload(bytes) {
-                Some(payload) => self.dhcp4.receive(now, payload, out),
-                None => self.tcp.receive(now, bytes, out),
-            },
+            EtherType::IPV4 => self.receive4(now, bytes, out),
             EtherType::ARP => self.tcp.receive(now, bytes, out),
             _ => {}
         }
@@ -178,18 +310,15 @@ impl Node for Network {
     fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
         let now = self.advance(now);
         self.dhcp4.poll(now, out);
+        if let Some(link6) = &mut self.link6 {
+            link6.poll(now, out);
+        }
+        self.dns.poll(now, out);
         self.tcp.poll(now, out);
     }
 
     fn poll_at(&self) -> Option<GuestTime> {
-        [self.dhcp4.poll_at(), self.tcp.poll_at()].into_iter().flatten().min()
+        let link6 = self.link6.as_ref().and_then(Link6::poll_at);
+        [self.dhcp4.poll_at(), link6, self.dns.poll_at(), self.tcp.poll_at()].into_iter().flatten().min()
     }
-}
-
-/// The payload of a datagram for the DHCPv4 server, which listens on all addresses of the link. One with a wrong
-/// checksum is left to the stack, which drops it (RFC 1122 §4.1.3.4).
-fn dhcp_payload(bytes: &[u8]) -> Option<&[u8]> {
-    let datagram = frame::datagram(bytes)?;
-    let for_us = [Ipv4Addr::BROADCAST, address::SERVER4, address::BROADCAST4].contains(&datagram.to.address);
-    (for_us && datagram.to.port == dhcp4::SERVER_PORT && datagram.intact).then_some(datagram.payload)
 }

@@ -1,4 +1,4 @@
-//! TCP, ICMP echo and ARP of our server (RFC 9293, RFC 792, RFC 826), by smoltcp, and the sessions on it.
+//! TCP, ICMP echo and ARP of our server (RFC 9293, RFC 792, RFC 4443, RFC 826), by smoltcp, and the sessions on it.
 //!
 //! There is no backlog: a socket is made to listen for each SYN to a served port before the stack sees it. Every
 //! other port answers with RST (RFC 9293 §3.10.7.1), and so does a served one beyond [`CONNECTIONS`]. Packets for
@@ -9,22 +9,27 @@ mod connection;
 mod device;
 
 use crate::{
-    address, frame,
+    address, dns, frame,
     frame::Segment,
+    frame6,
     http::{self, Site},
     tls,
 };
 pub(crate) use application::Application;
 use connection::Connection;
 use device::Device;
-use record::{Event, Ipv4Endpoint, TcpEnd};
+use record::{Endpoint, Event, TcpEnd};
 use smoltcp::{
     iface::{Config, Interface, SocketSet},
     socket::tcp,
     time::Instant,
-    wire::{EthernetAddress, IpCidr, Ipv4Cidr},
+    wire::{EthernetAddress, IpCidr, Ipv4Cidr, Ipv6Cidr},
 };
-use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 use wire::{GuestTime, Outbox};
 
 /// Connections at the same time.
@@ -46,12 +51,15 @@ pub(crate) struct Stack {
     connections: Vec<Connection>,
     /// Number of the latest connection.
     latest: u32,
-    /// From, to and sequence number of SYNs to hosts that are not there.
-    astray: VecDeque<(Ipv4Endpoint, Ipv4Endpoint, u32)>,
+    /// From, to and sequence number of SYNs that reached nobody.
+    astray: VecDeque<(Endpoint, Endpoint, u32)>,
     /// Port of the plain HTTP server.
     port: u16,
     tls: Option<Tls>,
+    dns: Arc<dns::Settings>,
     site: Arc<Site>,
+    /// Our server's IPv6 addresses; none where there is no IPv6.
+    addresses6: &'static [Ipv6Addr],
     wake: Option<GuestTime>,
 }
 
@@ -62,8 +70,16 @@ pub(crate) struct Tls {
 }
 
 impl Stack {
-    /// A stack that serves `site` on `port`, and with `tls`, to a guest whose address will be `guest`.
-    pub(crate) fn new(port: u16, tls: Option<Tls>, guest: Ipv4Addr, site: Arc<Site>) -> Self {
+    /// A stack that serves `site` on `port`, and with `tls`, and DNS over TCP, to a guest whose IPv4 address will be `guest`, and where
+    /// there is IPv6 at `addresses6`.
+    pub(crate) fn new(
+        port: u16,
+        tls: Option<Tls>,
+        dns: Arc<dns::Settings>,
+        guest: Ipv4Addr,
+        addresses6: &'static [Ipv6Addr],
+        site: Arc<Site>,
+    ) -> Self {
         let mut device = Device::default();
         let mut config = Config::new(EthernetAddress(address::SERVER_MAC).into());
         // A fixed seed: initial sequence numbers are the same in every run, and no guest can tell.
@@ -76,6 +92,12 @@ impl Stack {
             addresses
                 .push(IpCidr::Ipv4(Ipv4Cidr::new(address::SERVER4, prefix)))
                 .expect("invariant: an interface has room for one address");
+            // Everything of the guest's is on our link: we are its router too.
+            for address in addresses6 {
+                addresses
+                    .push(IpCidr::Ipv6(Ipv6Cidr::new(*address, 0)))
+                    .expect("invariant: an interface has room for eight addresses");
+            }
         });
         Self {
             interface,
@@ -86,17 +108,38 @@ impl Stack {
             astray: VecDeque::new(),
             port,
             tls,
+            dns,
             site,
+            addresses6,
             wake: None,
         }
     }
 
-    /// Takes an IPv4 or ARP frame from the guest.
+    /// Learns the guest's link-layer address from its neighbour solicitation, which another service answers
+    /// (RFC 4861 §7.2.3).
+    pub(crate) fn learn(&mut self, now: GuestTime, solicitation: &[u8]) {
+        self.device.incoming = Some(solicitation.to_vec());
+        self.interface.poll_ingress_single(instant(now), &mut self.device, &mut self.sockets);
+        self.device.sent.clear();
+    }
+
+    /// Whether an address is our server's.
+    fn is_ours(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => address == address::SERVER4,
+            IpAddr::V6(address) => self.addresses6.contains(&address),
+        }
+    }
+
+    /// Takes an IPv4, IPv6 or ARP frame from the guest.
     pub(crate) fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
         let segment = frame::segment(bytes);
         let opening = segment.filter(|s| s.syn && s.acknowledgment.is_none() && !s.rst);
         let listening = opening.is_some_and(|syn| self.listen(&syn));
-        self.device.incoming = Some(bytes.to_vec());
+        // smoltcp 0.14 takes any IPv6 packet whose destination ends as one of its addresses does.
+        let for_another =
+            frame6::destination(bytes).is_some_and(|to| !to.is_multicast() && !self.is_ours(to.into()));
+        self.device.incoming = (!for_another).then(|| bytes.to_vec());
         // Nothing is sent yet but answers by the stack itself, so that a response carries the request's ACK.
         self.interface.poll_ingress_single(instant(now), &mut self.device, &mut self.sockets);
         if let Some(syn) = opening {
@@ -106,6 +149,16 @@ impl Stack {
             self.note_ending(now, &segment, out);
         }
         self.settle(now, out);
+    }
+
+    /// Takes note of a frame that a router has dropped: a connection that nothing takes.
+    pub(crate) fn lost(&mut self, bytes: &[u8], out: &mut Outbox) {
+        let Some(syn) = frame::segment(bytes).filter(|s| s.syn && s.acknowledgment.is_none()) else { return };
+        if self.is_new_lost(&syn) {
+            self.latest = self.latest.saturating_add(1);
+            let Segment { from, to, .. } = syn;
+            out.events.push(Event::TcpSyn { connection: self.latest, from, to, accepted: false });
+        }
     }
 
     /// Lets timers that are due fire.
@@ -121,11 +174,11 @@ impl Stack {
     /// Makes a socket listen for this SYN; whether there is one.
     fn listen(&mut self, syn: &Segment) -> bool {
         let number = self.latest.saturating_add(1);
-        if syn.to.address != address::SERVER4 {
+        if !self.is_ours(syn.to.address) {
             return false;
         }
-        let Some(session) = self.session(syn.to.port, number) else { return false };
-        if let Some(at) = self.connections.iter().position(|c| c.guest == syn.from && c.port == syn.to.port) {
+        let Some(session) = self.session(syn.to, number) else { return false };
+        if let Some(at) = self.connections.iter().position(|c| c.is_between(syn.from, syn.to)) {
             if !self.connections[at].is_over() {
                 return false;
             }
@@ -142,19 +195,22 @@ impl Stack {
         );
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
-        if socket.listen((address::SERVER4, syn.to.port)).is_err() {
+        if socket.listen((syn.to.address, syn.to.port)).is_err() {
             return false;
         }
         let socket = self.sockets.add(socket);
-        self.connections.push(Connection::new(syn.from, syn.to.port, socket, session));
+        self.connections.push(Connection::new(syn.from, syn.to, socket, session));
         true
     }
 
-    /// What speaks on a port, if something listens there.
-    fn session(&self, port: u16, number: u32) -> Option<Box<dyn Application>> {
+    /// What speaks at one of our addresses and a port, if something listens there.
+    fn session(&self, Endpoint { address, port }: Endpoint, number: u32) -> Option<Box<dyn Application>> {
         let site = || Arc::clone(&self.site);
         if port == self.port {
             return Some(Box::new(http::Session::new(site(), number, false)));
+        }
+        if port == dns::SERVER_PORT && self.dns.tcp && self.dns.answers_at(address) {
+            return Some(Box::new(dns::Session::new(Arc::clone(&self.dns), address, number)));
         }
         let tls = self.tls.as_ref().filter(|tls| tls.port == port)?;
         let http = http::Session::new(site(), number, true);
@@ -190,8 +246,13 @@ impl Stack {
 
     /// Whether this is the first SYN of a connection to a host that is not there.
     fn is_new_astray(&mut self, syn: &Segment) -> bool {
+        !self.is_ours(syn.to.address) && self.is_new_lost(syn)
+    }
+
+    /// Whether a SYN that reaches nobody is the first of its connection.
+    fn is_new_lost(&mut self, syn: &Segment) -> bool {
         let key = (syn.from, syn.to, syn.sequence);
-        if syn.to.address == address::SERVER4 || self.astray.contains(&key) {
+        if self.astray.contains(&key) {
             return false;
         }
         if self.astray.len() == REMEMBERED {
@@ -203,8 +264,7 @@ impl Stack {
 
     /// Takes note of a FIN or RST that the stack has accepted.
     fn note_ending(&mut self, now: GuestTime, segment: &Segment, out: &mut Outbox) {
-        if let Some(connection) =
-            self.connections.iter_mut().find(|c| c.guest == segment.from && c.port == segment.to.port)
+        if let Some(connection) = self.connections.iter_mut().find(|c| c.is_between(segment.from, segment.to))
         {
             let socket = self.sockets.get::<tcp::Socket<'_>>(connection.socket);
             connection.note_ending(now, segment, socket, &mut out.events);
@@ -228,7 +288,7 @@ impl Stack {
             self.run(now);
             for bytes in &self.device.sent {
                 let ours = frame::segment(bytes);
-                let of = |c: &&mut Connection, s: &Segment| c.guest == s.to && c.port == s.from.port;
+                let of = |c: &&mut Connection, s: &Segment| c.is_between(s.to, s.from);
                 let to = ours.and_then(|s| self.connections.iter_mut().find(|c| of(c, &s)).zip(Some(s)));
                 if let Some((connection, segment)) = to {
                     connection.note_sent(&segment);

@@ -6,8 +6,9 @@ use crate::console;
 use crate::http::{self, Handler, Malformed, Method, Response};
 use crate::stack::Connection;
 use crate::tls::Secure;
-use crate::url::Url;
+use crate::url::{Host, Url};
 use etherparse::{SlicedPacket, TransportSlice};
+use std::net::SocketAddr;
 use std::time::Duration;
 use wire::GuestTime;
 
@@ -15,6 +16,14 @@ use wire::GuestTime;
 const CONNECT: Duration = Duration::from_secs(60);
 const HANDSHAKE: Duration = Duration::from_secs(60);
 const RESPONSE: Duration = Duration::from_secs(5);
+
+/// What is to be asked for once the name in the URL has an address.
+pub(super) struct Open {
+    pub(super) lease: Lease,
+    pub(super) url: Url,
+    pub(super) redirects: u32,
+    pub(super) method: Method,
+}
 
 /// Asking for the image.
 pub(super) struct Fetching {
@@ -35,9 +44,16 @@ impl Client {
     /// Asks for `url` on a new connection.
     pub(super) fn open(&mut self, now: GuestTime, lease: Lease, url: Url, redirects: u32, method: Method) {
         self.leave_connection(now);
+        let address = match &url.host {
+            Host::Address(address) => *address,
+            Host::Name(name) => match self.names.iter().find(|(known, _)| known == name) {
+                Some((_, address)) => *address,
+                None => return self.look_up(now, Open { lease, url, redirects, method }),
+            },
+        };
         self.send_garbage();
         if let Some(stack) = &mut self.stack {
-            stack.connect(url.endpoint());
+            stack.connect(SocketAddr::new(address, url.port));
         }
         self.state = State::Fetching(Box::new(Fetching {
             lease,
@@ -65,7 +81,7 @@ impl Client {
     }
 
     /// Sends what the stack has to send; whether trouble came of it.
-    fn flush(&mut self, now: GuestTime) -> bool {
+    pub(super) fn flush(&mut self, now: GuestTime) -> bool {
         let frames = self.stack.as_mut().map(|stack| stack.poll(now)).unwrap_or_default();
         let syn = frames.iter().any(|frame| is_syn(frame));
         self.effects.extend(frames.into_iter().map(Effect::Frame));

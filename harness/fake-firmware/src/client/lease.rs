@@ -8,7 +8,7 @@ use crate::http::Method;
 use crate::stack::Stack;
 use crate::url::Url;
 use etherparse::{SlicedPacket, TransportSlice};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use wire::GuestTime;
 
@@ -140,18 +140,25 @@ impl Client {
         }
         // What the offer said counts, as in EDK2; without a mask, the link is the class C network of the address.
         let mask = it.offer.mask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0));
-        let lease = Lease { address: it.offer.address, mask, router: it.offer.router };
+        let (address, router) = (it.offer.address, it.offer.router);
         let prefix = u8::try_from(mask.to_bits().leading_ones()).unwrap_or(32);
-        self.print(console::station(lease.address));
-        self.stack = Some(Stack::new(now, self.boots, lease.address, prefix, lease.router));
+        self.print(console::station(address));
+        self.resolvers = it.offer.resolvers.iter().copied().map(IpAddr::from).collect();
+        let addresses = [(address.into(), prefix)];
+        self.stack = Some(Stack::new(now, self.boots, &addresses, router.map(IpAddr::from)));
+        self.download(now, Lease::V4 { address, mask, router }, it.url);
+    }
+
+    /// Asks for the boot file.
+    pub(super) fn download(&mut self, now: GuestTime, lease: Lease, url: Url) {
         let method = if self.behaviour.heads { Method::Head } else { Method::Get };
         let redirects = self.behaviour.redirects;
-        self.open(now, lease, it.url, redirects, method);
+        self.open(now, lease, url, redirects, method);
     }
 }
 
 /// RFC 2131 §4.1 without its jitter, as EDK2 waits: 4, 8, 16, 32 seconds.
-fn patience(sent: u32) -> Duration {
+pub(super) fn patience(sent: u32) -> Duration {
     Duration::from_secs(2 << sent.clamp(1, 4))
 }
 

@@ -3,9 +3,9 @@
 #![allow(dead_code)] // each test file uses its part
 
 use evidence::{ConsoleDecoder, summary};
-use fake_firmware::{Behaviour, FakeFirmware};
+use fake_firmware::{Behaviour, FakeFirmware, Over};
 use payload::Payload;
-use services::{Network, NetworkSettings};
+use services::{Network, NetworkSettings, client::Boot};
 use std::path::Path;
 use wire::{Direction, Event, GuestEvent, GuestTime, Node, Outbox};
 
@@ -93,7 +93,13 @@ pub fn boot_image(behaviour: Behaviour, settings: &NetworkSettings, payload: &Pa
     let mut network = Network::with_identity(settings, payload.image(), identity.as_ref()).unwrap();
     let date = DATE.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
     let anchors = identity.map(|identity| identity.anchors).unwrap_or_default();
-    let mut guest = FakeFirmware::new(behaviour.trusting(anchors, date));
+    let over = match settings.client.boot {
+        Boot::Ipv4 => Over::Ipv4,
+        Boot::Ipv6 => Over::Ipv6,
+        Boot::Ipv6AfterIpv4 => Over::Ipv4ThenIpv6,
+    };
+    let behaviour = behaviour.booting(over, settings.client.wait_seconds).trusting(anchors, date);
+    let mut guest = FakeFirmware::new(behaviour);
     let mut console = ConsoleDecoder::new();
     let mut t = Transcript {
         lines: Vec::new(),

@@ -1,7 +1,11 @@
 //! EDK2: OVMF and its relatives.
 
-use super::{Architecture, ConsoleSign, Enrolment, Family, MachineSpec};
+use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec};
 use record::Capability;
+
+/// Whether the stack is loaded at all. 2020.11 knows neither; Debian's build of it has no IPv6, and always tries IPv4.
+const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
+const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
 
 /// The EDK2 family.
 pub struct Edk2;
@@ -23,16 +27,28 @@ impl Family for Edk2 {
                     // PXE options come before HTTP options and would cost a minute each.
                     ("opt/org.tianocore/IPv4PXESupport", "n".into()),
                     ("opt/org.tianocore/IPv6PXESupport", "n".into()),
-                    // No IPv6 on the simulated link yet; 2020.11 does not know the key and tries it after IPv4.
-                    ("opt/org.tianocore/IPv6Support", "n".into()),
+                    // No IPv6 on the link.
+                    (IPV6_SUPPORT, "n".into()),
                 ],
+                menu_seconds: 0,
             }),
         }
     }
 
+    fn boot_over(&self, machine: &mut MachineSpec, over: BootOver) {
+        machine.fw_cfg.retain(|(name, _)| *name != IPV6_SUPPORT || over == BootOver::Ipv4);
+        if over == BootOver::Ipv6 {
+            machine.fw_cfg.push((IPV4_SUPPORT, "n".into()));
+        }
+    }
+
+    fn is_about_ipv4(&self, line: &str) -> bool {
+        line.contains("\"UEFI HTTPv4 ")
+    }
+
     fn has(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Http | Capability::Https => true,
+            Capability::Http | Capability::Https | Capability::Ipv6 => true,
         }
     }
 
@@ -95,6 +111,29 @@ mod tests {
 
     fn sign(line: &str) -> Option<ConsoleSign> {
         Edk2.console_sign(line)
+    }
+
+    #[test]
+    fn the_ip_version_is_chosen_by_what_is_not_loaded() {
+        for (over, expected) in [
+            (BootOver::Ipv4, vec![IPV6_SUPPORT]),
+            (BootOver::Ipv6, vec![IPV4_SUPPORT]),
+            (BootOver::Ipv4ThenIpv6, vec![]),
+        ] {
+            let mut machine = Edk2.machine(Architecture::X64).unwrap();
+            Edk2.boot_over(&mut machine, over);
+            let off = machine.fw_cfg.iter().filter(|(name, _)| [IPV4_SUPPORT, IPV6_SUPPORT].contains(name));
+            assert_eq!(off.map(|(name, _)| *name).collect::<Vec<_>>(), expected, "{over:?}");
+        }
+        for (version, expected) in [("HTTPv4", true), ("HTTPv6", false)] {
+            let line = format!(
+                "BdsDxe: failed to load Boot0001 \"UEFI {version} (MAC:525400123456)\" from X: Not Found"
+            );
+            assert_eq!(
+                (Edk2.is_about_ipv4(&line), sign(&line)),
+                (expected, Some(ConsoleSign::AttemptFailed))
+            );
+        }
     }
 
     /// From the consoles of 2020.11 and 2026.08.

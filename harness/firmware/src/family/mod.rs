@@ -51,6 +51,19 @@ pub struct MachineSpec {
     pub memory_mib: u32,
     /// `-fw_cfg` items as `(name, string)`, with a reason for each beside it in the source.
     pub fw_cfg: Vec<(&'static str, String)>,
+    /// Seconds for which the boot menu waits before anything is tried, at most 65; 0 for no menu.
+    pub menu_seconds: u16,
+}
+
+/// Over which versions of IP a firmware is to try to boot from the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BootOver {
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+    /// IPv4, and IPv6 when that has failed.
+    Ipv4ThenIpv6,
 }
 
 /// How firmware is told what to trust, before it starts.
@@ -64,6 +77,11 @@ pub enum Enrolment {
 pub trait Family: Sync {
     /// Identifier, for example `edk2`.
     fn id(&self) -> &'static str;
+    /// Sets a machine of [`machine`](Self::machine), which boots over IPv4, to boot otherwise. A build that cannot be told tries
+    /// what it likes, and [`is_about_ipv4`](Self::is_about_ipv4) says what that was.
+    fn boot_over(&self, machine: &mut MachineSpec, over: BootOver);
+    /// Whether a console line that has a sign is about an attempt over IPv4. The line is guest-controlled.
+    fn is_about_ipv4(&self, line: &str) -> bool;
     /// The machine for a build of this family; `None` if the family does not exist for the architecture.
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec>;
     /// Whether builds of this family are expected to be able to do it. A claim, not a fact: cells run all the same, and

@@ -34,7 +34,14 @@ pub fn within(seconds: u64, test: impl Future<Output = ()>) {
 pub fn config(qemu: &Qemu, image: &NamedTempFile) -> MachineConfig {
     MachineConfig {
         qemu: qemu.path.clone(),
-        spec: MachineSpec { program: PROGRAM, machine: "q35", cpu: "max", memory_mib: 32, fw_cfg: vec![] },
+        spec: MachineSpec {
+            program: PROGRAM,
+            machine: "q35",
+            cpu: "max",
+            memory_mib: 32,
+            fw_cfg: vec![],
+            menu_seconds: 0,
+        },
         code: image.path().into(),
         vars: None,
         fw_cfg_files: Vec::new(),

@@ -1,6 +1,6 @@
 //! Guests that are fake firmware, what can go wrong between them and us, and runs of them.
 
-use fake_firmware::{Behaviour, FakeFirmware};
+use fake_firmware::{Behaviour, FakeFirmware, Over};
 use firmware::{Architecture, Family, Firmware};
 use jiff::tz::TimeZone;
 use openssl::ssl::cipher_name;
@@ -8,7 +8,7 @@ use pki::Trust;
 use record::{CellResult, ClockMode, Entry, ImageFile, Results};
 use run::{Cell, Guests, Options, Plan, StartError, Started};
 use scenario::{Scenario, Selected};
-use services::client;
+use services::client::{self, Boot};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -148,14 +148,19 @@ impl Guests for Fakes {
 
 /// A client with the date, the anchors and the suites that its cell gives it, and the date in Unix seconds.
 fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
-    let client::Settings { date, trust, suites } = &cell.network.client;
+    let client::Settings { boot, wait_seconds, date, trust, suites } = &cell.network.client;
     let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
     let identity = cell.equipment.as_ref().ok().and_then(|equipment| equipment.identity.as_ref());
     let anchors = match (trust, identity) {
         (Trust::None | Trust::Empty, _) | (_, None) => Vec::new(),
         (_, Some(identity)) => identity.anchors.clone(),
     };
-    let mut behaviour = behaviour.trusting(anchors, midnight);
+    let over = match boot {
+        Boot::Ipv4 => Over::Ipv4,
+        Boot::Ipv6 => Over::Ipv6,
+        Boot::Ipv6AfterIpv4 => Over::Ipv4ThenIpv6,
+    };
+    let mut behaviour = behaviour.booting(over, *wait_seconds).trusting(anchors, midnight);
     if let Some(suites) = suites {
         let names: Vec<&str> = suites.iter().map(|suite| cipher_name(suite)).collect();
         // A client's settings are constants elsewhere; these few live as long as the test.
@@ -180,6 +185,7 @@ pub fn build_of(id: &str, family: &'static dyn Family) -> Firmware {
         vars: None,
         code_file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,
+        lacks: Vec::new(),
     }
 }
 

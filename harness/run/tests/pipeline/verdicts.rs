@@ -2,7 +2,7 @@
 
 use crate::bench::{Done, Fakes, Setup, build, build_of, plan, run_with, scenario};
 use fake_firmware::Behaviour;
-use firmware::{Architecture, ConsoleSign, Family, MachineSpec};
+use firmware::{Architecture, BootOver, ConsoleSign, Family, MachineSpec};
 use judge::Waivers;
 use record::{Capability, Totals, Verdict};
 
@@ -15,6 +15,10 @@ impl Family for Without {
     }
     fn machine(&self, _: Architecture) -> Option<MachineSpec> {
         None
+    }
+    fn boot_over(&self, _: &mut MachineSpec, _: BootOver) {}
+    fn is_about_ipv4(&self, _: &str) -> bool {
+        false
     }
     fn has(&self, capability: Capability) -> bool {
         capability != self.0

@@ -1,12 +1,13 @@
 //! What the cells of the shipped scenarios need before they start: certificates for the server, and a client that has
 //! been given its date, its anchors and its suites.
 
-use fake_firmware::Behaviour;
+use fake_firmware::{Behaviour, Over};
 use jiff::{civil::Date, tz::TimeZone};
 use openssl::ssl::cipher_name;
 use pki::{Identity, Pki, Trust};
 use scenario::{Point, Scenario};
-use services::{Network, NetworkSettings, client};
+use services::client::{self, Boot};
+use services::{Network, NetworkSettings};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -34,7 +35,7 @@ impl Certificates {
 
     /// `behaviour` as the client of `point`. It trusts the anchors of all scenarios with its date, as it does in a run.
     pub fn client(&self, behaviour: &Behaviour, point: &Point) -> Behaviour {
-        let client::Settings { date, trust, suites } = &point.network.client;
+        let client::Settings { boot, wait_seconds, date, trust, suites } = &point.network.client;
         let anchors = match trust {
             Trust::None | Trust::Empty => Vec::new(),
             _ => {
@@ -47,7 +48,13 @@ impl Certificates {
             }
         };
         let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a date of a guest's clock");
-        let mut behaviour = behaviour.clone().trusting(anchors, midnight.timestamp().as_second());
+        let over = match boot {
+            Boot::Ipv4 => Over::Ipv4,
+            Boot::Ipv6 => Over::Ipv6,
+            Boot::Ipv6AfterIpv4 => Over::Ipv4ThenIpv6,
+        };
+        let behaviour = behaviour.clone().booting(over, *wait_seconds);
+        let mut behaviour = behaviour.trusting(anchors, midnight.timestamp().as_second());
         if let Some(suites) = suites {
             let names: Vec<&str> = suites.iter().map(|suite| cipher_name(suite)).collect();
             // A client's settings are constants elsewhere; these few live as long as the test.

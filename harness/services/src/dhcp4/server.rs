@@ -5,8 +5,12 @@
 use super::message::{BOOTREPLY, BOOTREQUEST, ETHERNET, Message, option};
 use super::{BootfileIn, RequestAnswer, Settings};
 use crate::{address, frame};
-use record::{Dhcp4Message, Event, Ipv4Endpoint};
-use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
+use record::{Dhcp4Message, Event};
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
+};
 use wire::{GuestTime, Outbox};
 
 /// UDP ports of RFC 2131 §4.1.
@@ -194,7 +198,7 @@ impl Server {
     }
 
     fn send(&self, reply: &Reply, out: &mut Outbox) {
-        let to = Ipv4Endpoint { address: reply.to, port: CLIENT_PORT };
+        let to = SocketAddrV4::new(reply.to, CLIENT_PORT);
         out.frames.push(frame::from_server(SERVER_PORT, reply.to_mac, to, &reply.message.to_bytes()));
         let boots = reply.kind != Dhcp4Message::Nak;
         out.events.push(Event::Dhcp4Sent {

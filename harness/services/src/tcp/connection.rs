@@ -5,7 +5,7 @@
 
 use super::Application;
 use crate::frame::Segment;
-use record::{Event, Ipv4Endpoint, TcpEnd};
+use record::{Endpoint, Event, TcpEnd};
 use smoltcp::{
     iface::SocketHandle,
     socket::tcp::{Socket, State},
@@ -18,9 +18,8 @@ const LINGER: Duration = Duration::from_secs(60);
 
 /// A connection from its SYN to its end.
 pub(super) struct Connection {
-    pub(super) guest: Ipv4Endpoint,
-    /// Our port.
-    pub(super) port: u16,
+    pub(super) guest: Endpoint,
+    pub(super) ours: Endpoint,
     pub(super) socket: SocketHandle,
     session: Box<dyn Application>,
     established: bool,
@@ -38,14 +37,14 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(
-        guest: Ipv4Endpoint,
-        port: u16,
+        guest: Endpoint,
+        ours: Endpoint,
         socket: SocketHandle,
         session: Box<dyn Application>,
     ) -> Self {
         Self {
             guest,
-            port,
+            ours,
             socket,
             session,
             established: false,
@@ -56,6 +55,11 @@ impl Connection {
             over: false,
             expires: None,
         }
+    }
+
+    /// Whether a segment between these ends belongs to it.
+    pub(super) fn is_between(&self, guest: Endpoint, ours: Endpoint) -> bool {
+        self.guest == guest && self.ours == ours
     }
 
     /// Whether nothing more is to be sent or received.

@@ -14,13 +14,21 @@ use smoltcp::{
     phy::{self, DeviceCapabilities, Medium},
     socket::tcp,
     time::Instant,
-    wire::{EthernetAddress, IpCidr, Ipv4Cidr},
+    wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr},
 };
-use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 use wire::{Direction, GuestTime, Node, Outbox};
 
 /// Time that a frame takes to the other side.
 const LATENCY: Duration = Duration::from_micros(50);
+
+/// What a guest with our MAC address makes of fe80::/64 (RFC 4291 appendix A).
+pub const GUEST_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5054, 0xff, 0xfe12, 0x3456);
 
 #[derive(Default)]
 pub struct Device {
@@ -107,6 +115,20 @@ impl Bench {
         Self::with_address(settings, image, address::GUEST4)
     }
 
+    /// A guest that has its IPv6 addresses and its router.
+    pub fn new6(settings: &NetworkSettings, image: Arc<[u8]>) -> Self {
+        let mut bench = Self::new(settings, image);
+        bench.interface.update_ip_addrs(|list| {
+            list.clear();
+            for (address, length) in [(GUEST_LINK_LOCAL, 64), (address::GUEST6, 64)] {
+                list.push(IpCidr::Ipv6(Ipv6Cidr::new(address, length))).unwrap();
+            }
+        });
+        bench.interface.routes_mut().remove_default_ipv4_route();
+        bench.interface.routes_mut().add_default_ipv6_route(address::ROUTER6).unwrap();
+        bench
+    }
+
     pub fn with_address(settings: &NetworkSettings, image: Arc<[u8]>, guest: Ipv4Addr) -> Self {
         let mut device = Device::default();
         let mut config = Config::new(EthernetAddress(address::GUEST_MAC).into());
@@ -156,12 +178,12 @@ impl Bench {
         }
     }
 
-    pub fn connect(&mut self, to: Ipv4Addr, port: u16) -> SocketHandle {
+    pub fn connect(&mut self, to: impl Into<IpAddress>, port: u16) -> SocketHandle {
         let buffer = || tcp::SocketBuffer::new(vec![0; 1 << 20]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_ack_delay(None);
         self.next_port += 1;
-        socket.connect(self.interface.context(), (to, port), self.next_port).unwrap();
+        socket.connect(self.interface.context(), (to.into(), port), self.next_port).unwrap();
         self.sockets.add(socket)
     }
 
@@ -238,7 +260,12 @@ impl Bench {
 
     /// Connects, sends `request`, and returns what arrives within five seconds of guest time.
     pub fn ask(&mut self, port: u16, request: &str) -> Received {
-        let handle = self.connect(address::SERVER4, port);
+        self.ask_at(address::SERVER4, port, request)
+    }
+
+    /// As [`ask`](Self::ask), at an address.
+    pub fn ask_at(&mut self, to: impl Into<IpAddress>, port: u16, request: &str) -> Received {
+        let handle = self.connect(to, port);
         self.run_for(Duration::from_millis(5));
         self.send(handle, request.as_bytes());
         self.read(handle, Duration::from_secs(5))

@@ -36,21 +36,40 @@ causes! {
 
     ND_ADDRESS_TENTATIVE = "nd.address-tentative", "The firmware gave up while its own link-local address was still tentative (duplicate address detection, RFC 4862 §5.4), before it asked a router or a DHCPv6 server.";
     ND_ADDRESS_TAKEN = "nd.address-taken", "Another host has the address that the firmware wanted (duplicate address detection, RFC 4862 §5.4).";
+    ND_UNANSWERED = "nd.unanswered", "The firmware has an address, but nobody answered when it asked for the link-layer address of its next hop (RFC 4861 §7.2).";
+    ND_NOT_ON_LINK = "nd.not-on-link", "The firmware looked on the link for a host that is not there, instead of using a router (RFC 5942 §4).";
+
+    RA_NO_ADVERTISEMENT = "ra.no-advertisement", "The firmware asked for routers, none advertised itself in a valid way, and it did nothing else for an address (RFC 4861 §6.3.7).";
+    RA_NO_DEFAULT_ROUTER = "ra.no-default-router", "The server is off-link and there is no default router: no router advertisement with a lifetime (RFC 4861 §6.3.4).";
+    RA_NOT_FORWARDED = "ra.not-forwarded", "The firmware's packets went to a router that did not forward them.";
 
     DHCP6_NOT_ASKED = "dhcp6.not-asked", "The firmware configured its interface, but never asked a DHCPv6 server for a boot over HTTP.";
-    DHCP6_NO_ANSWER = "dhcp6.no-answer", "The firmware solicited an address and a boot file from DHCPv6 servers, and nobody offered any.";
+    DHCP6_NO_SERVER = "dhcp6.no-server", "The firmware solicited stateful DHCPv6, and there is no DHCPv6 server on the link.";
+    DHCP6_SERVER_STATELESS = "dhcp6.server-stateless", "The firmware solicited stateful DHCPv6, the server is stateless, and nobody assigned an address (RFC 8415 §6.1).";
+    DHCP6_NO_ANSWER = "dhcp6.no-answer", "The firmware solicited an address and a boot file from DHCPv6 servers, and got no answer.";
     DHCP6_NO_ADDRESS = "dhcp6.no-address", "The DHCPv6 server advertised no address (RFC 8415 §18.2.9), and was not taken.";
+    DHCP6_NOT_IDENTIFIED = "dhcp6.not-identified", "The DHCPv6 answer lacks the client's or the server's identifier, for which a client drops it (RFC 8415 §16.3, §16.10).";
+    DHCP6_TIMES_INVALID = "dhcp6.times-invalid", "The times of the advertised address contradict each other (T1 after T2, or preferred longer than valid), for which a client drops it (RFC 8415 §21.4, §21.6).";
+    DHCP6_RAPID_COMMIT = "dhcp6.rapid-commit", "The DHCPv6 server answered SOLICIT with REPLY (rapid commit, RFC 8415 §18.2.1), and the firmware did not take it.";
     DHCP6_OFFER_NOT_HTTP = "dhcp6.offer-not-http", "The DHCPv6 server does not identify itself as one for HTTP boot (option 16 does not start with HTTPClient), and was not taken.";
     DHCP6_OFFER_WITHOUT_BOOTFILE = "dhcp6.offer-without-bootfile", "The DHCPv6 server names no boot file (option 59, RFC 5970 §3.1), and was not taken.";
     DHCP6_BOOTFILE_NOT_HTTP = "dhcp6.bootfile-not-http", "The boot file that the DHCPv6 server names is not an http or https URL, and the server was not taken.";
     DHCP6_OFFER_NOT_TAKEN = "dhcp6.offer-not-taken", "A complete HTTP boot offer was advertised by DHCPv6, but no REQUEST followed.";
     DHCP6_REQUEST_UNANSWERED = "dhcp6.request-unanswered", "The DHCPv6 REQUEST stayed without an answer.";
     DHCP6_REQUEST_REFUSED = "dhcp6.request-refused", "The DHCPv6 server refused the REQUEST, and no other try brought a lease.";
+    DHCP6_DECLINED = "dhcp6.declined", "The firmware declined the address that DHCPv6 assigned.";
     DHCP6_LEASE_NOT_USED = "dhcp6.lease-not-used", "The lease was given by DHCPv6, but no connection to the boot server was tried.";
 
+    DNS_NO_SERVER = "dns.no-server", "The boot file's URL has a name, and DHCP named no DNS server.";
+    DNS_NOT_ASKED = "dns.not-asked", "The boot file's URL has a name, and the firmware asked no DNS server for it.";
     DNS_NO_ANSWER = "dns.no-answer", "The name in the boot file's URL was asked for, and the DNS server did not answer.";
+    DNS_OTHER_SERVER_NOT_ASKED = "dns.other-server-not-asked", "The DNS server that the firmware asked did not answer, and it did not ask the other one that DHCP named (RFC 1035 §7.2).";
+    DNS_NO_SUCH_NAME = "dns.no-such-name", "The DNS server says that there is no such name (NXDOMAIN).";
     DNS_ERROR = "dns.error", "The DNS server answered with an error.";
     DNS_NO_RECORD = "dns.no-record", "The DNS server knows the name, but has no such record of it.";
+    DNS_TRUNCATED = "dns.truncated", "The DNS answer was truncated, and the firmware did not get the whole one over TCP (RFC 7766 §5).";
+    DNS_ANSWER_MISMATCHED = "dns.answer-mismatched", "The DNS answer does not match the query, for which a client drops it (RFC 5452 §9.1).";
+    DNS_ALIAS_NOT_FOLLOWED = "dns.alias-not-followed", "The DNS answer has a canonical name and no address, and the firmware did not ask for that name (RFC 1034 §5.3.3).";
     DNS_ANSWER_NOT_USED = "dns.answer-not-used", "The DNS server answered, but no connection was tried.";
 
     TCP_PORT_CLOSED = "tcp.port-closed", "The firmware connected to a port on which nothing listens.";

@@ -1,40 +1,90 @@
-//! Why no connection came of IPv6, from what was said below TCP.
+//! Why no connection came of IPv6, from what was said below TCP and DNS.
 
 use crate::cause::*;
-use crate::facts6::Facts6;
-use crate::finding::{is_http_url, is_https_url};
-use record::Dhcp6Message::{Advertise, Reply, Request, Solicit};
+use crate::facts6::{Facts6, Told, cited};
+use crate::finding::{Host, host, is_http_url, is_https_url};
+use record::Dhcp6Message::{Advertise, Decline, Reply, Request, Solicit};
+use record::Dhcp6Silence;
 
-/// Why there was no address to connect from, or it was not used.
-pub(crate) fn ipv6_cause(facts: &Facts6<'_>) -> (Cause, Option<String>) {
-    if let Some((address, _)) = facts.probes.iter().find(|(_, taken)| *taken) {
-        return (ND_ADDRESS_TAKEN, Some(address.to_string()));
+type Found = (Cause, Option<String>);
+
+/// Why there was no address to connect from, or it was not used. What routers said stands beside it, and the frames in which
+/// the firmware asked in vain.
+pub(crate) fn ipv6_cause(facts: &Facts6<'_>) -> Found {
+    let assigned = |address| facts.told.iter().any(|told| told.addresses.contains(&address));
+    let needed = |address: std::net::Ipv6Addr| address.is_unicast_link_local() || assigned(address);
+    if let Some(probe) = facts.probes.iter().find(|probe| probe.taken && needed(probe.address)) {
+        return (ND_ADDRESS_TAKEN, noted([Some(probe.address.to_string()), cited([probe.frame])]));
     }
     if !facts.has_asked() {
-        return (ND_ADDRESS_TENTATIVE, facts.probes.last().map(|(address, _)| address.to_string()));
+        let probe = facts.probes.last();
+        let address = probe.map(|probe| probe.address.to_string());
+        return (ND_ADDRESS_TENTATIVE, noted([address, cited(probe.map(|probe| probe.frame))]));
     }
-    let (cause, note) = dhcp6_cause(facts);
-    let flags = facts.flags();
-    (cause, Some(note.map_or(flags.clone(), |note| format!("{flags}; {note}"))))
+    let (cause, note, frames) = dhcp6_cause(facts);
+    (cause, noted([Some(facts.flags()), note, frames]))
 }
 
-fn dhcp6_cause(facts: &Facts6<'_>) -> (Cause, Option<String>) {
+fn noted<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+type Cited = (Cause, Option<String>, Option<String>);
+
+fn dhcp6_cause(facts: &Facts6<'_>) -> Cited {
+    let frames = |message| cited(facts.http_asked(message).map(|asked| asked.frame));
+    if facts.http_asked(Decline).next().is_some() {
+        return (DHCP6_DECLINED, None, frames(Decline));
+    }
     if let Some(request) = facts.http_asked(Request).next_back() {
-        let Some(reply) = facts.http_told(Reply).next_back() else {
-            return (DHCP6_REQUEST_UNANSWERED, request.unanswered.map(str::to_owned));
+        let mut replies = facts.http_told(Reply);
+        let Some(reply) = replies.rfind(|reply| facts.is_answer_to(reply, Request)) else {
+            let why = request.unanswered.map(|(_, why)| why.to_owned());
+            return (DHCP6_REQUEST_UNANSWERED, why, frames(Request));
         };
         if reply.status.is_some() || reply.addresses.is_empty() {
-            return (DHCP6_REQUEST_REFUSED, reply.status.map(str::to_owned));
+            return (DHCP6_REQUEST_REFUSED, reply.status.map(str::to_owned), frames(Request));
         }
-        let https = facts.bootfile().is_some_and(is_https_url);
-        return (DHCP6_LEASE_NOT_USED, https.then(|| "the boot file is behind TLS".into()));
+        return lease_cause(facts);
     }
-    let Some(offer) = facts.http_told(Advertise).next_back() else {
-        let Some(solicit) = facts.http_asked(Solicit).next_back() else { return (DHCP6_NOT_ASKED, None) };
-        return (DHCP6_NO_ANSWER, solicit.unanswered.map(str::to_owned));
+    let Some(solicit) = facts.http_asked(Solicit).next_back() else {
+        let asked = cited(facts.router_solicitations.iter().copied());
+        let heard = facts.has_router() || !facts.asked.is_empty();
+        return (if heard { DHCP6_NOT_ASKED } else { RA_NO_ADVERTISEMENT }, None, asked);
     };
+    let solicited = frames(Solicit);
+    if let Some(offer) = facts.http_told(Advertise).next_back() {
+        let (cause, note) = offer_cause(offer);
+        return (cause, note, solicited);
+    }
+    if facts.http_told(Reply).any(|reply| facts.is_answer_to(reply, Solicit)) {
+        return (DHCP6_RAPID_COMMIT, None, solicited);
+    }
+    match solicit.unanswered {
+        Some((Dhcp6Silence::NoServer, _)) => (DHCP6_NO_SERVER, None, solicited),
+        Some((Dhcp6Silence::Stateless, _)) => (DHCP6_SERVER_STATELESS, None, solicited),
+        Some((_, why)) => (DHCP6_NO_ANSWER, Some(why.to_owned()), solicited),
+        None => (DHCP6_NO_ANSWER, None, solicited),
+    }
+}
+
+/// Why an offer was not taken.
+fn offer_cause(offer: &Told<'_>) -> Found {
+    if !offer.identified {
+        return (DHCP6_NOT_IDENTIFIED, None);
+    }
     if offer.status.is_some() || offer.addresses.is_empty() {
         return (DHCP6_NO_ADDRESS, offer.status.map(str::to_owned));
+    }
+    if let Some(times) = offer.times {
+        if times.t1 > times.t2 && times.t2 > 0 {
+            return (DHCP6_TIMES_INVALID, Some(format!("T1 {} s, T2 {} s", times.t1, times.t2)));
+        }
+        if times.preferred > times.valid {
+            let note = format!("preferred {} s, valid {} s", times.preferred, times.valid);
+            return (DHCP6_TIMES_INVALID, Some(note));
+        }
     }
     if !offer.vendor_class.is_some_and(|class| class.starts_with("HTTPClient")) {
         let class =
@@ -48,158 +98,45 @@ fn dhcp6_cause(facts: &Facts6<'_>) -> (Cause, Option<String>) {
     }
 }
 
-/// Why no connection came of a name.
-pub(crate) fn name_cause(facts: &Facts6<'_>) -> (Cause, Option<String>) {
-    let Some(query) = facts.queries.last() else { return (DNS_NO_ANSWER, None) };
-    let question = format!("{} {}", query.name, query.kind);
-    let Some(answer) = &query.answer else { return (DNS_NO_ANSWER, Some(question)) };
-    let note = answer.note.map_or(question.clone(), |note| format!("{question}: {note}"));
-    if answer.rcode != "NOERROR" {
-        return (DNS_ERROR, Some(format!("{question}: {}", answer.rcode)));
+/// Why nothing came of a lease: a name that was not asked for, a neighbour, a router, or nothing that the wire shows.
+fn lease_cause(facts: &Facts6<'_>) -> Cited {
+    if let Some(Host::Name) = facts.bootfile().and_then(host) {
+        let named = facts.told.iter().any(|told| !told.dns.is_empty());
+        let url = facts.bootfile().map(|url| format!("{url:?}"));
+        // A DNS server that is not found on the link is not asked either.
+        if !named || facts.unresolved.is_empty() {
+            return (if named { DNS_NOT_ASKED } else { DNS_NO_SERVER }, url, None);
+        }
     }
-    if answer.answers.is_empty() { (DNS_NO_RECORD, Some(note)) } else { (DNS_ANSWER_NOT_USED, Some(note)) }
+    if let Some((cause, note)) = path_cause(facts) {
+        return (cause, note, None);
+    }
+    let https = facts.bootfile().is_some_and(is_https_url);
+    (DHCP6_LEASE_NOT_USED, https.then(|| "the boot file is behind TLS".into()), None)
+}
+
+/// Why packets did not arrive, if that is seen on the link.
+pub(crate) fn path_cause(facts: &Facts6<'_>) -> Option<Found> {
+    if let Some((router, last)) = facts.not_forwarded.last() {
+        let to = router.map_or(String::new(), |router| format!(" by {router}"));
+        let frames = facts.not_forwarded.iter().map(|(_, packet)| packet.frame);
+        return Some((RA_NOT_FORWARDED, noted([Some(format!("{}{to}", last.address)), cited(frames)])));
+    }
+    let off_link = facts.server().filter(|server| !facts.is_on_link(*server));
+    if let Some(last) = facts.unresolved.last() {
+        let same = facts.unresolved.iter().filter(|one| one.address == last.address);
+        let frames = cited(same.map(|one| one.frame));
+        let strange = !facts.is_on_link(last.address);
+        let cause = match (strange, facts.has_default_router()) {
+            (true, true) => ND_NOT_ON_LINK,
+            (true, false) if off_link == Some(last.address) => RA_NO_DEFAULT_ROUTER,
+            _ => ND_UNANSWERED,
+        };
+        return Some((cause, noted([Some(last.address.to_string()), frames])));
+    }
+    let server = off_link.filter(|_| !facts.has_default_router())?;
+    Some((RA_NO_DEFAULT_ROUTER, Some(server.to_string())))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use record::{Dhcp6Message, Event};
-
-    fn asked(message: Dhcp6Message, xid: u32, class: Option<&str>) -> Event {
-        Event::Dhcp6Received {
-            message,
-            xid,
-            vendor_class: class.map(str::to_owned),
-            architecture: None,
-            addresses: vec![],
-            stateful: true,
-            requested: vec![],
-        }
-    }
-
-    fn told(message: Dhcp6Message, xid: u32, status: Option<&str>, bootfile: Option<&str>) -> Event {
-        Event::Dhcp6Sent {
-            message,
-            xid,
-            server: 1,
-            addresses: if status.is_some() { vec![] } else { vec!["2001:db8::100".parse().unwrap()] },
-            status: status.map(str::to_owned),
-            bootfile: bootfile.map(str::to_owned),
-            vendor_class: Some("HTTPClient".into()),
-            dns: false,
-        }
-    }
-
-    fn silence(why: &str) -> Event {
-        Event::Dhcp6Unanswered { message: Solicit, why: why.into() }
-    }
-
-    fn router(managed: bool, other: bool) -> Event {
-        Event::RouterAdvertised {
-            router: "fe80::1".parse().unwrap(),
-            managed,
-            other,
-            lifetime: 1800,
-            prefixes: vec![],
-            malformed: None,
-        }
-    }
-
-    fn probe(taken: bool) -> Event {
-        Event::DadProbe { target: "fe80::1".parse().unwrap(), taken }
-    }
-
-    fn found(events: &[Event]) -> String {
-        let mut facts = Facts6::default();
-        for event in events {
-            facts.take(event);
-        }
-        let (cause, note) = if facts.queries.is_empty() { ipv6_cause(&facts) } else { name_cause(&facts) };
-        format!("{} ({})", cause.id, note.unwrap_or_default())
-    }
-
-    const HTTP: Option<&str> = Some("HTTPClient:Arch:00016:UNDI:003000");
-    const URL: Option<&str> = Some("http://[2001:db8::1]/boot.efi");
-
-    #[test]
-    fn each_rung_below_tcp_has_its_causes() {
-        for (events, expected) in [
-            (vec![probe(false)], "nd.address-tentative (fe80::1)"),
-            (vec![probe(true)], "nd.address-taken (fe80::1)"),
-            (vec![probe(false), asked(Solicit, 1, None)], "dhcp6.not-asked (no router advertisement)"),
-            (vec![router(true, true), asked(Solicit, 1, HTTP)], "dhcp6.no-answer (M=1 O=1)"),
-            (
-                vec![router(false, true), asked(Solicit, 1, HTTP), silence("the server is stateless")],
-                "dhcp6.no-answer (M=0 O=1; the server is stateless)",
-            ),
-            (
-                vec![asked(Solicit, 1, HTTP), told(Advertise, 1, Some("NoAddrsAvail"), URL)],
-                "dhcp6.no-address (no router advertisement; NoAddrsAvail)",
-            ),
-            (
-                vec![asked(Solicit, 1, HTTP), told(Advertise, 1, None, None)],
-                "dhcp6.offer-without-bootfile (no router advertisement)",
-            ),
-            (
-                vec![asked(Solicit, 1, HTTP), told(Advertise, 1, None, Some("tftp://x/y"))],
-                "dhcp6.bootfile-not-http (no router advertisement; \"tftp://x/y\")",
-            ),
-            (
-                vec![asked(Solicit, 1, HTTP), told(Advertise, 1, None, URL)],
-                "dhcp6.offer-not-taken (no router advertisement)",
-            ),
-            (
-                // What another client of the same machine was told counts for nothing.
-                vec![asked(Solicit, 1, HTTP), asked(Solicit, 2, None), told(Advertise, 2, None, URL)],
-                "dhcp6.no-answer (no router advertisement)",
-            ),
-            (
-                vec![asked(Request, 1, HTTP), silence("lost")],
-                "dhcp6.request-unanswered (no router advertisement; lost)",
-            ),
-            (
-                vec![asked(Request, 1, HTTP), told(Reply, 1, Some("NotOnLink"), URL)],
-                "dhcp6.request-refused (no router advertisement; NotOnLink)",
-            ),
-            (
-                vec![asked(Request, 1, HTTP), told(Reply, 1, None, URL)],
-                "dhcp6.lease-not-used (no router advertisement)",
-            ),
-        ] {
-            assert_eq!(found(&events), expected);
-        }
-        let mut foreign = told(Advertise, 1, None, URL);
-        if let Event::Dhcp6Sent { vendor_class, .. } = &mut foreign {
-            *vendor_class = None;
-        }
-        let events = [asked(Solicit, 1, HTTP), foreign];
-        assert_eq!(found(&events), "dhcp6.offer-not-http (no router advertisement; no option 16)");
-    }
-
-    #[test]
-    fn a_name_leads_nowhere_for_a_reason() {
-        let query = || Event::DnsQuery {
-            server: "2001:db8::1".parse().unwrap(),
-            name: "boot.example".into(),
-            kind: "AAAA".into(),
-        };
-        let answer = |rcode: &str, answers: &[&str]| Event::DnsAnswer {
-            name: "boot.example".into(),
-            kind: "AAAA".into(),
-            rcode: rcode.into(),
-            answers: answers.iter().map(|&record| record.into()).collect(),
-            note: None,
-        };
-        for (events, expected) in [
-            (vec![query()], "dns.no-answer (boot.example AAAA)"),
-            (vec![query(), answer("NXDOMAIN", &[])], "dns.error (boot.example AAAA: NXDOMAIN)"),
-            (vec![query(), answer("NOERROR", &[])], "dns.no-record (boot.example AAAA)"),
-            (
-                vec![query(), answer("NOERROR", &["AAAA 2001:db8::1"])],
-                "dns.answer-not-used (boot.example AAAA)",
-            ),
-        ] {
-            assert_eq!(found(&events), expected);
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,12 @@
 //! What a timeline says, condensed to what a finding needs.
 
 use crate::facts6::Facts6;
+use crate::names::Names;
 use crate::tls::Handshake;
 use record::{Dhcp4Message, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
+
+/// Port of DNS servers.
+const DNS: u16 = 53;
 
 /// One request and what became of it.
 #[derive(Debug)]
@@ -32,12 +36,15 @@ pub(crate) struct Facts<'a> {
     pub acks: usize,
     pub naks: usize,
     pub declines: usize,
-    /// What was said over IPv6 and to the DNS server, below TCP.
+    /// What was said over IPv6 below TCP.
     pub ipv6: Facts6<'a>,
+    pub names: Names<'a>,
     pub syns: usize,
     pub syns_refused: usize,
     /// Where the last SYN went.
     pub connected_to: Option<Endpoint>,
+    /// Connections to DNS servers (RFC 7766), which are no part of the way to the image.
+    to_dns: Vec<u32>,
     /// Connections whose SYN nothing took.
     unanswered: Vec<u32>,
     pub established: usize,
@@ -71,7 +78,9 @@ impl<'a> Facts<'a> {
     }
 
     fn take(&mut self, at: GuestTime, event: &'a Event) {
-        if Handshake::take(&mut self.handshakes, event) | self.ipv6.take(event) {
+        let answered =
+            [Handshake::take(&mut self.handshakes, event), self.ipv6.take(event), self.names.take(event)];
+        if answered.contains(&true) {
             self.last_answer = Some(at);
         }
         match event {
@@ -95,6 +104,9 @@ impl<'a> Facts<'a> {
                     _ => {}
                 }
             }
+            Event::TcpSyn { connection, to, .. } if to.port == DNS => self.to_dns.push(*connection),
+            Event::TcpEstablished { connection } | Event::TcpClosed { connection, .. }
+                if self.to_dns.contains(connection) => {}
             Event::TcpSyn { connection, to, accepted, .. } => {
                 self.syns += 1;
                 self.connected_to = Some(*to);
@@ -174,7 +186,7 @@ impl<'a> Facts<'a> {
             Stage::Tls
         } else if self.syns > 0 {
             Stage::Connect
-        } else if !self.ipv6.queries.is_empty() {
+        } else if self.names.is_asked() {
             Stage::Name
         } else if self.discovers > 0 || self.requests > 0 || self.ipv6.wants_address() {
             Stage::Address

@@ -1,10 +1,11 @@
 //! Outcome, stage and cause of one cell.
 
 use crate::cause::*;
-use crate::cause6::{ipv6_cause, name_cause};
+use crate::cause6::{ipv6_cause, path_cause};
 use crate::facts::{Answer, Exchange, Facts};
 use crate::tls::Handshake;
 use record::{Entry, GuestTime, Outcome, Stage};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// An attempt that ends this soon after our last answer was ended by that answer. EDK2's shortest network timer is the
@@ -84,7 +85,11 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
         Stage::Link if facts.guest_frames > 0 => (LINK_NO_DHCP, None),
         Stage::Link if ending == Ending::NothingToBoot => (LINK_NO_BOOT_OPTION, None),
         Stage::Link => (LINK_NO_FRAME, None),
-        Stage::Name => name_cause(&facts.ipv6),
+        Stage::Name => {
+            let named = facts.ipv6.told.iter().flat_map(|told| told.dns);
+            let servers: Vec<IpAddr> = named.map(|server| (*server).into()).collect();
+            facts.names.cause(&servers)
+        }
         Stage::Address if facts.ipv6.wants_address() => ipv6_cause(&facts.ipv6),
         Stage::Address => address_cause(facts),
         Stage::Connect => connect_cause(facts),
@@ -99,8 +104,11 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     }
     if facts.acks > 0 {
         // A firmware whose own set-up of TLS fails does not even connect.
-        let https =
-            facts.offers.iter().rev().filter_map(|offer| offer.bootfile).find(|url| is_https_url(url));
+        let urls = || facts.offers.iter().rev().filter_map(|offer| offer.bootfile);
+        if let Some(url) = urls().find(|url| host(url) == Some(Host::Name)) {
+            return (DNS_NOT_ASKED, Some(format!("{url:?}")));
+        }
+        let https = urls().find(|url| is_https_url(url));
         return (DHCP4_LEASE_NOT_USED, https.map(|_| "the boot file is behind TLS".into()));
     }
     if facts.naks > 0 {
@@ -133,6 +141,25 @@ pub(crate) fn is_https_url(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
+/// Who serves a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Address(IpAddr),
+    Name,
+}
+
+/// The host of a URL (RFC 3986 §3.2.2).
+pub(crate) fn host(url: &str) -> Option<Host> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    if let Some(literal) = host.strip_prefix('[') {
+        let address: Ipv6Addr = literal.split(']').next()?.parse().ok()?;
+        return Some(Host::Address(address.into()));
+    }
+    let name = host.split(':').next().filter(|name| !name.is_empty())?;
+    Some(name.parse::<Ipv4Addr>().map_or(Host::Name, |address| Host::Address(address.into())))
+}
+
 /// Why no request came of any handshake: the last one tells, because what a client tries last may be what it can.
 fn tls_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     let begun = facts.handshakes.iter().rev().find(|handshake| handshake.is_begun());
@@ -146,6 +173,8 @@ fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
         (HTTP_REQUEST_MALFORMED, None)
     } else if facts.established > 0 {
         (TCP_NO_REQUEST, None)
+    } else if let Some(found) = path_cause(&facts.ipv6).filter(|_| facts.syns_refused == 0) {
+        found
     } else {
         let to = facts.connected_to.map(|to| to.to_string());
         (if facts.syns_refused > 0 { TCP_PORT_CLOSED } else { TCP_HANDSHAKE_INCOMPLETE }, to)
@@ -239,4 +268,25 @@ fn head_note(facts: &Facts<'_>) -> Option<String> {
 fn media_type_is_known(value: Option<&str>) -> bool {
     const KNOWN: [&str; 3] = ["application/efi", "application/vnd.efi-iso", "application/vnd.efi-img"];
     value.is_some_and(|value| KNOWN.iter().any(|known| value.eq_ignore_ascii_case(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_urls_host_is_an_address_or_a_name() {
+        let address = |text: &str| Some(Host::Address(text.parse().unwrap()));
+        for (url, expected) in [
+            ("http://[2001:db8::1]:8080/x", address("2001:db8::1")),
+            ("https://192.0.2.1?x", address("192.0.2.1")),
+            ("http://user:word@192.0.2.1/", address("192.0.2.1")),
+            ("http://boot.example.com:80/x", Some(Host::Name)),
+            ("http://[boot]/x", None),
+            ("http:///x", None),
+            ("boot.efi", None),
+        ] {
+            assert_eq!(host(url), expected, "{url}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod cause6;
 mod facts;
 mod facts6;
 mod finding;
+mod names;
 mod tls;
 mod verdict;
 mod waiver;

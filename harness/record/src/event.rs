@@ -72,6 +72,33 @@ pub enum Dhcp6Message {
     Other,
 }
 
+/// Why DHCPv6 servers left a message without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dhcp6Silence {
+    /// There is no server.
+    NoServer,
+    /// The server assigns no addresses (RFC 8415 §6.1).
+    Stateless,
+    /// The scenario says so.
+    Scenario,
+    /// The message is not one that a server answers.
+    Message,
+}
+
+/// What an answer says of an address's time, seconds (RFC 8415 §21.4, §21.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dhcp6Times {
+    /// When the client is to renew; 0 leaves it to the client.
+    pub t1: u32,
+    /// When it is to rebind; 0 leaves it to the client.
+    pub t2: u32,
+    /// Preferred lifetime.
+    pub preferred: u32,
+    /// Valid lifetime.
+    pub valid: u32,
+}
+
 /// Address and port of one end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -186,11 +213,38 @@ pub enum Event {
         /// Whether somebody on the link says that it is in use.
         taken: bool,
     },
-    /// Nobody answered a neighbour solicitation for an address of ours, because the scenario says so.
+    /// Nobody answered a neighbour solicitation: the scenario says so, or no host on the link has the address.
     NeighborUnanswered {
         /// The address that was asked for.
         target: Ipv6Addr,
         /// Why there is no answer.
+        why: String,
+    },
+    /// The guest said which multicast groups it listens to (RFC 2710, RFC 3810).
+    GroupsReported {
+        /// Its address, if it has one yet.
+        from: Option<Ipv6Addr>,
+        /// Groups that it listens to.
+        joined: Vec<Ipv6Addr>,
+        /// Groups that it no longer listens to.
+        left: Vec<Ipv6Addr>,
+    },
+    /// A router sent the guest elsewhere with its packets for a destination (RFC 4861 §4.5).
+    Redirected {
+        /// The destination.
+        destination: Ipv6Addr,
+        /// The better first hop, or the destination itself.
+        target: Ipv6Addr,
+        /// What is wrong with it, because the scenario says so: a conforming client drops it.
+        malformed: Option<String>,
+    },
+    /// A packet did not come further than the link.
+    NotForwarded {
+        /// The router that it was sent to, if it was one.
+        router: Option<Ipv6Addr>,
+        /// Its destination.
+        to: Ipv6Addr,
+        /// Why.
         why: String,
     },
     /// The guest asked for routers (RFC 4861 §4.1).
@@ -228,6 +282,8 @@ pub enum Event {
         vendor_class: Option<String>,
         /// Option 61, first value.
         architecture: Option<u16>,
+        /// Option 62: type, major and minor version of the network interface (RFC 5970 §3.4).
+        network_interface: Option<[u8; 3]>,
         /// Addresses in the client's IA_NA.
         addresses: Vec<Ipv6Addr>,
         /// Whether there is an IA_NA at all: whether addresses are asked for.
@@ -251,13 +307,26 @@ pub enum Event {
         bootfile: Option<String>,
         /// Option 16 as sent.
         vendor_class: Option<String>,
-        /// Whether option 23 names a DNS server.
-        dns: bool,
+        /// Option 23: DNS servers.
+        dns: Vec<Ipv6Addr>,
+        /// The times of its addresses, if there are any.
+        times: Option<Dhcp6Times>,
+        /// Whether it has the client's and the server's identifier (RFC 8415 §16).
+        identified: bool,
+    },
+    /// The link's relay agent carried the message before, or the answer before (RFC 8415 §19).
+    Dhcp6Relayed {
+        /// RelayForward or RelayReply.
+        message: Dhcp6Message,
+        /// The agent's address on the link.
+        agent: Ipv6Addr,
     },
     /// A DHCPv6 server stayed silent because the scenario says so, or the message was not for it.
     Dhcp6Unanswered {
         /// Message type.
         message: Dhcp6Message,
+        /// What kind of reason there is.
+        reason: Dhcp6Silence,
         /// Why there is no answer.
         why: String,
     },
@@ -269,6 +338,8 @@ pub enum Event {
         name: String,
         /// The record type, by name or number: `A`, `AAAA`, `TYPE64`.
         kind: String,
+        /// Whether over TCP.
+        tcp: bool,
     },
     /// The DNS server answered.
     DnsAnswer {
@@ -280,6 +351,8 @@ pub enum Event {
         rcode: String,
         /// The answer section, a record each.
         answers: Vec<String>,
+        /// TC: it was cut off.
+        truncated: bool,
         /// What is special about the answer, because the scenario says so.
         note: Option<String>,
     },

@@ -14,8 +14,8 @@ const PROGRESS: &str = "Downloading...";
 ///
 /// It has what the services saw and did up to the genuine proof, then the console up to the line that ends the
 /// attempt. The two stand apart because nothing orders a console line exactly among frames. It has no times, no
-/// frames (their numbers, sequence numbers and segments vary), no monitor events, no notes of the harness, and no ports
-/// of the guest; a transaction id is replaced by how many others came before it.
+/// frames (their numbers, sequence numbers and segments vary), no listener's reports, which come at random times, no
+/// monitor events, no notes of the harness, and no ports of the guest; a transaction id is replaced by how many others came before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transcript {
     /// One line for each event, then one for each console line.
@@ -33,6 +33,8 @@ impl Transcript {
         for entry in timeline {
             match &entry.event {
                 Event::Frame { .. } | Event::Qmp { .. } | Event::Harness { .. } => {}
+                // RFC 2710 §4: a listener repeats its report after a random time.
+                Event::GroupsReported { .. } => {}
                 Event::Console { line } => {
                     if !over && let Some(said) = without_progress(line) {
                         console.push(format!("console: {said}"));

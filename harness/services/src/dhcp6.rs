@@ -1,6 +1,8 @@
 //! DHCPv6 servers (RFC 8415, RFC 3646, RFC 5970; HTTP boot per UEFI 2.11 §24.7): their settings.
 
+mod answer;
 mod message;
+mod relay;
 mod server;
 
 pub(crate) use server::{SERVER_PORT, SERVERS, Servers};
@@ -63,6 +65,8 @@ pub struct Settings {
     pub order: Order,
     /// Guest seconds between a SOLICIT or INFORMATION-REQUEST and its answer, 0 to 86400.
     pub delay_seconds: f64,
+    /// Whether a relay agent stands on the link instead of the servers, and passes messages on (RFC 8415 §19).
+    pub relay: bool,
     /// Other servers on the link; at most 3.
     pub more_servers: Vec<OtherServer>,
 }
@@ -94,6 +98,7 @@ impl Default for Settings {
             unasked: false,
             order: Order::Usual,
             delay_seconds: 0.0,
+            relay: false,
             more_servers: Vec::new(),
         }
     }

@@ -1,15 +1,18 @@
-//! DNS server (RFC 1034, RFC 1035, RFC 3596) over UDP: its settings.
+//! DNS server (RFC 1034, RFC 1035, RFC 3596) over UDP and TCP: its settings.
 
+mod answer;
 mod message;
 mod server;
+mod session;
 
 pub(crate) use message::{check_name, written_out};
 pub(crate) use server::{Question, SERVER_PORT, Server};
+pub(crate) use session::Session;
 
 use crate::{SettingsError, address, delay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The `dns:` block: our server, which knows one name. Clients find it where `dhcp4.dns`, `dhcp6.dns` or `ra.rdnss` name
 /// one of its addresses: `192.0.2.1`, `2001:db8::1`, `fe80::1` and, behind the routers, `2001:db8:1::1`.
@@ -19,6 +22,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub struct Settings {
     /// Whether it answers at all. Without it, its port is silent.
     pub enabled: bool,
+    /// Addresses of ours at which it does not answer although it is enabled: UDP is lost, TCP refused.
+    pub dead: Vec<IpAddr>,
+    /// Whether it answers over TCP too (RFC 7766); if not, it refuses connections.
+    pub tcp: bool,
     /// The name that it knows; for any other the answer is NXDOMAIN.
     pub name: String,
     /// IPv4 addresses of the name.
@@ -31,7 +38,7 @@ pub struct Settings {
     pub chain: Chain,
     /// The response code for the name.
     pub rcode: Rcode,
-    /// TC: the answer is cut off, and empty. There is no DNS over TCP here.
+    /// TC: the answer over UDP is cut off, and empty; over TCP it is whole.
     pub truncated: bool,
     /// Guest seconds between a query and its answer, 0 to 86400.
     pub delay_seconds: f64,
@@ -51,6 +58,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             enabled: true,
+            dead: Vec::new(),
+            tcp: true,
             name: "boot.example.com".into(),
             a: vec![address::SERVER4],
             aaaa: vec![address::SERVER6],
@@ -138,12 +147,25 @@ pub enum Extra {
 const LIMIT: usize = 512;
 
 impl Settings {
+    /// Whether the server answers at one of its addresses.
+    pub(crate) fn answers_at(&self, address: IpAddr) -> bool {
+        self.enabled && !self.dead.contains(&address)
+    }
+
     /// Checks what the types cannot.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let wrong =
             |path: &str, problem: String| Err(SettingsError::new(format!("network.dns.{path}"), problem));
         if let Err(problem) = check_name(&self.name) {
             return wrong("name", problem);
+        }
+        let ours = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => *ip == address::SERVER4,
+            IpAddr::V6(ip) => address::SERVER_ADDRESSES6.contains(ip),
+        };
+        if let Some(at) = self.dead.iter().position(|address| !ours(address)) {
+            let problem = format!("{} is no address of our server", self.dead[at]);
+            return wrong(&format!("dead[{at}]"), problem);
         }
         for (at, name) in self.cname.iter().enumerate() {
             if let Err(problem) = check_name(name) {
@@ -159,7 +181,7 @@ impl Settings {
         if self.truncated && self.rcode != Rcode::NoError {
             return wrong("truncated", "an answer with an error has nothing to cut off".into());
         }
-        let longest = server::longest_answer(self);
+        let longest = answer::longest(self);
         if longest > LIMIT {
             let path = if self.cname.is_empty() { "aaaa" } else { "cname" };
             return wrong(

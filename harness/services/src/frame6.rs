@@ -11,8 +11,9 @@ pub(crate) const UNROUTED: u8 = 255;
 /// What else we send (RFC 8200 §3; the value of RFC 1700).
 const HOPS: u8 = 64;
 
-/// How many stations there may be besides our server.
-pub(crate) const STATIONS: u8 = 8;
+/// How many stations there may be besides our server: routers, DHCPv6 servers, the relay agent, and who is on the link after
+/// all.
+pub(crate) const STATIONS: u8 = 9;
 
 /// A packet that is not a fragment.
 #[derive(Debug)]
@@ -60,6 +61,11 @@ impl Host {
         let [a, b, c, d, e, _] = address::SERVER_MAC;
         let last = 0x10 + number;
         Self { mac: [a, b, c, d, e, last], address: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last as u16) }
+    }
+
+    /// The last station, at an address that seemed to be behind a router.
+    pub(crate) const fn neighbor(address: Ipv6Addr) -> Self {
+        Self { mac: Self::station(STATIONS).mac, address }
     }
 
     /// A multicast group (RFC 2464 §7).

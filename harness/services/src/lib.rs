@@ -14,6 +14,7 @@ mod frame;
 mod frame6;
 pub mod http;
 mod link6;
+mod mld;
 pub mod nd;
 mod network;
 pub mod ra;

@@ -1,7 +1,7 @@
 //! What is on the link where there is IPv6: neighbours, routers and DHCPv6 servers, and which of them a packet is for.
 
 use crate::frame6::{self, Content, Packet};
-use crate::{NetworkSettings, dhcp6, nd, ra};
+use crate::{NetworkSettings, address, dhcp6, mld, nd, ra};
 use wire::{GuestTime, Outbox};
 
 /// The services of IPv6 below TCP.
@@ -26,11 +26,18 @@ pub(crate) enum Taken {
 impl Link6 {
     /// Services whose settings have been checked; `bootfiles` are those of the DHCPv6 servers.
     pub(crate) fn new(settings: &NetworkSettings, bootfiles: &[Option<String>]) -> Self {
+        let redirected = settings.ra.redirect.as_ref().is_some_and(|r| r.to == ra::Hop::Destination);
+        let neighbors: &[_] = if redirected { &[address::OFF_LINK6] } else { &[] };
         Self {
-            neighbors: nd::Responder::new(settings.nd.clone(), settings.dhcp6.clone()),
+            neighbors: nd::Responder::new(settings.nd.clone(), settings.dhcp6.clone(), neighbors),
             routers: ra::Routers::new(&settings.ra),
             dhcp6: dhcp6::Servers::new(&settings.dhcp6, bootfiles),
         }
+    }
+
+    /// Whether a packet, which came in `frame`, reaches the host that it is for.
+    pub(crate) fn forward(&mut self, frame: &[u8], packet: &Packet<'_>, out: &mut Outbox) -> bool {
+        self.routers.forward(frame, packet, out)
     }
 
     /// Takes a packet, whose checksum is right, if it is for one of the services.
@@ -42,6 +49,10 @@ impl Link6 {
         }
         if ra::Routers::is_solicitation(packet) {
             self.routers.receive(now, packet, out);
+            return Taken::Done;
+        }
+        if mld::is_report(packet) {
+            out.events.extend(mld::report(packet));
             return Taken::Done;
         }
         match packet.content {

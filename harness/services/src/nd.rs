@@ -106,15 +106,17 @@ pub(crate) struct Responder {
     settings: Settings,
     /// Whose addresses are those that DHCPv6 assigns.
     dhcp6: dhcp6::Settings,
+    /// Addresses that are on the link although no prefix says so.
+    neighbors: &'static [Ipv6Addr],
     lost: u32,
     /// In the order in which they are due.
     pending: VecDeque<(GuestTime, Vec<u8>)>,
 }
 
 impl Responder {
-    /// A responder whose settings have been checked.
-    pub(crate) fn new(settings: Settings, dhcp6: dhcp6::Settings) -> Self {
-        Self { settings, dhcp6, lost: 0, pending: VecDeque::new() }
+    /// A responder whose settings have been checked; `neighbors` are on the link although no prefix says so.
+    pub(crate) fn new(settings: Settings, dhcp6: dhcp6::Settings, neighbors: &'static [Ipv6Addr]) -> Self {
+        Self { settings, dhcp6, neighbors, lost: 0, pending: VecDeque::new() }
     }
 
     /// Whether a packet is a neighbour solicitation, valid or not.
@@ -126,7 +128,8 @@ impl Responder {
     pub(crate) fn receive(&mut self, now: GuestTime, packet: &Packet<'_>, out: &mut Outbox) {
         let Some(solicitation) = read(packet) else { return };
         let Solicitation { from, target } = solicitation;
-        if let Some(host) = host(target) {
+        let neighbor = self.neighbors.contains(&target).then(|| Host::neighbor(target));
+        if let Some(host) = neighbor.or_else(|| host(target)) {
             if let Some(why) = self.silence() {
                 out.events.push(Event::NeighborUnanswered { target, why });
             } else {
@@ -138,6 +141,9 @@ impl Responder {
             if taken {
                 self.send(now, self.objection(target), out);
             }
+        } else {
+            let why = "no host on the link has this address".into();
+            out.events.push(Event::NeighborUnanswered { target, why });
         }
     }
 

@@ -102,6 +102,7 @@ impl Network {
         let site = http::Site::new(settings.http.clone(), offered, location, image);
         let addresses6 = if ipv6 { address::SERVER_ADDRESSES6 } else { &[] };
         let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..settings.dhcp4.clone() };
+        let dns = Arc::new(settings.dns.clone());
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         Ok(Self {
             dhcp4: dhcp4::Server::new(
@@ -111,7 +112,7 @@ impl Network {
             ),
             link6: ipv6.then(|| Link6::new(settings, &bootfiles6)),
             dns: dns::Server::new(settings.dns.clone()),
-            tcp: tcp::Stack::new(settings.http.port, tls, guest, addresses6, Arc::new(site)),
+            tcp: tcp::Stack::new(settings.http.port, tls, dns, guest, addresses6, Arc::new(site)),
             now: GuestTime::ZERO,
         })
     }
@@ -271,6 +272,9 @@ impl Network {
             // What the stack understands and we do not, or a wrong checksum, for which it drops it.
             return self.tcp.receive(now, &frame, out);
         };
+        if !link6.forward(bytes, &packet, out) {
+            return self.tcp.lost(&frame, out);
+        }
         match link6.receive(now, &packet, out) {
             Taken::Done => return,
             Taken::Learn => return self.tcp.learn(now, &frame),

@@ -1,8 +1,10 @@
 //! Router advertisements (RFC 4861 §4.2, §6.2; RFC 4191, RFC 8106, RFC 8781, RFC 8910): their settings.
 
 mod message;
+mod redirect;
 mod router;
 
+pub use redirect::{Fault, Hop, Redirect};
 pub(crate) use router::Routers;
 
 use crate::{SettingsError, address, delay, frame6};
@@ -78,6 +80,10 @@ pub struct Settings {
     pub then: Option<Change>,
     /// What makes its advertisements ones that hosts have to drop (RFC 4861 §6.1.2).
     pub malformed: Option<Malformed>,
+    /// Whether it forwards packets to what is behind it. It may advertise itself all the same.
+    pub forwards: bool,
+    /// How it sends a host elsewhere that uses it (RFC 4861 §8.2).
+    pub redirect: Option<Redirect>,
     /// Other routers on the link, which answer too and forward to the same servers; at most 4.
     pub more_routers: Vec<Router>,
 }
@@ -116,6 +122,8 @@ impl Default for Settings {
             copies: 1,
             then: None,
             malformed: None,
+            forwards: true,
+            redirect: None,
             more_routers: Vec::new(),
         }
     }
@@ -248,6 +256,8 @@ pub struct Router {
     pub preference: Preference,
     /// Its prefixes.
     pub prefixes: Vec<Prefix>,
+    /// Whether it forwards packets to what is behind it.
+    pub forwards: bool,
     /// Guest seconds between a solicitation and its answer, 0 to 86400.
     pub delay_seconds: f64,
 }
@@ -260,6 +270,7 @@ impl Default for Router {
             lifetime_seconds: 1800,
             preference: Preference::Medium,
             prefixes: Vec::new(),
+            forwards: true,
             delay_seconds: 0.0,
         }
     }
@@ -334,6 +345,9 @@ impl Settings {
                 format!("{} routers; expected at most {ROUTERS}", self.more_routers.len()),
             );
         }
+        if let Some(redirect) = &self.redirect {
+            redirect.check(self.more_routers.len())?;
+        }
         let length = message::advertisement(self, frame6::Host::server(address::ROUTER6)).len() + 4;
         if length > LIMIT {
             return wrong("enabled", format!("{length} bytes; an advertisement takes at most {LIMIT}"));
@@ -357,6 +371,7 @@ impl Settings {
             preference: router.preference,
             prefix: None,
             more_prefixes: router.prefixes.clone(),
+            forwards: router.forwards,
             delay_seconds: router.delay_seconds,
             solicited: self.solicited,
             unicast: self.unicast,

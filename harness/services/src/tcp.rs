@@ -9,7 +9,7 @@ mod connection;
 mod device;
 
 use crate::{
-    address, frame,
+    address, dns, frame,
     frame::Segment,
     frame6,
     http::{self, Site},
@@ -51,11 +51,12 @@ pub(crate) struct Stack {
     connections: Vec<Connection>,
     /// Number of the latest connection.
     latest: u32,
-    /// From, to and sequence number of SYNs to hosts that are not there.
+    /// From, to and sequence number of SYNs that reached nobody.
     astray: VecDeque<(Endpoint, Endpoint, u32)>,
     /// Port of the plain HTTP server.
     port: u16,
     tls: Option<Tls>,
+    dns: Arc<dns::Settings>,
     site: Arc<Site>,
     /// Our server's IPv6 addresses; none where there is no IPv6.
     addresses6: &'static [Ipv6Addr],
@@ -69,11 +70,12 @@ pub(crate) struct Tls {
 }
 
 impl Stack {
-    /// A stack that serves `site` on `port`, and with `tls`, to a guest whose IPv4 address will be `guest`, and where
+    /// A stack that serves `site` on `port`, and with `tls`, and DNS over TCP, to a guest whose IPv4 address will be `guest`, and where
     /// there is IPv6 at `addresses6`.
     pub(crate) fn new(
         port: u16,
         tls: Option<Tls>,
+        dns: Arc<dns::Settings>,
         guest: Ipv4Addr,
         addresses6: &'static [Ipv6Addr],
         site: Arc<Site>,
@@ -106,6 +108,7 @@ impl Stack {
             astray: VecDeque::new(),
             port,
             tls,
+            dns,
             site,
             addresses6,
             wake: None,
@@ -148,6 +151,16 @@ impl Stack {
         self.settle(now, out);
     }
 
+    /// Takes note of a frame that a router has dropped: a connection that nothing takes.
+    pub(crate) fn lost(&mut self, bytes: &[u8], out: &mut Outbox) {
+        let Some(syn) = frame::segment(bytes).filter(|s| s.syn && s.acknowledgment.is_none()) else { return };
+        if self.is_new_lost(&syn) {
+            self.latest = self.latest.saturating_add(1);
+            let Segment { from, to, .. } = syn;
+            out.events.push(Event::TcpSyn { connection: self.latest, from, to, accepted: false });
+        }
+    }
+
     /// Lets timers that are due fire.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
         self.settle(now, out);
@@ -164,7 +177,7 @@ impl Stack {
         if !self.is_ours(syn.to.address) {
             return false;
         }
-        let Some(session) = self.session(syn.to.port, number) else { return false };
+        let Some(session) = self.session(syn.to, number) else { return false };
         if let Some(at) = self.connections.iter().position(|c| c.is_between(syn.from, syn.to)) {
             if !self.connections[at].is_over() {
                 return false;
@@ -190,11 +203,14 @@ impl Stack {
         true
     }
 
-    /// What speaks on a port, if something listens there.
-    fn session(&self, port: u16, number: u32) -> Option<Box<dyn Application>> {
+    /// What speaks at one of our addresses and a port, if something listens there.
+    fn session(&self, Endpoint { address, port }: Endpoint, number: u32) -> Option<Box<dyn Application>> {
         let site = || Arc::clone(&self.site);
         if port == self.port {
             return Some(Box::new(http::Session::new(site(), number, false)));
+        }
+        if port == dns::SERVER_PORT && self.dns.tcp && self.dns.answers_at(address) {
+            return Some(Box::new(dns::Session::new(Arc::clone(&self.dns), address, number)));
         }
         let tls = self.tls.as_ref().filter(|tls| tls.port == port)?;
         let http = http::Session::new(site(), number, true);
@@ -230,8 +246,13 @@ impl Stack {
 
     /// Whether this is the first SYN of a connection to a host that is not there.
     fn is_new_astray(&mut self, syn: &Segment) -> bool {
+        !self.is_ours(syn.to.address) && self.is_new_lost(syn)
+    }
+
+    /// Whether a SYN that reaches nobody is the first of its connection.
+    fn is_new_lost(&mut self, syn: &Segment) -> bool {
         let key = (syn.from, syn.to, syn.sequence);
-        if self.is_ours(syn.to.address) || self.astray.contains(&key) {
+        if self.astray.contains(&key) {
             return false;
         }
         if self.astray.len() == REMEMBERED {

@@ -11,17 +11,20 @@ pub(crate) mod option {
     pub(crate) const IA_ADDRESS: u16 = 5;
     pub(crate) const ORO: u16 = 6;
     pub(crate) const PREFERENCE: u16 = 7;
+    pub(crate) const RELAY_MESSAGE: u16 = 9;
     pub(crate) const UNICAST: u16 = 12;
     pub(crate) const STATUS_CODE: u16 = 13;
     pub(crate) const RAPID_COMMIT: u16 = 14;
     pub(crate) const VENDOR_CLASS: u16 = 16;
     pub(crate) const VENDOR_OPTIONS: u16 = 17;
+    pub(crate) const INTERFACE_ID: u16 = 18;
     pub(crate) const DNS_SERVERS: u16 = 23;
     pub(crate) const DOMAIN_LIST: u16 = 24;
     pub(crate) const IA_PD: u16 = 25;
     pub(crate) const BOOTFILE_URL: u16 = 59;
     pub(crate) const BOOTFILE_PARAM: u16 = 60;
     pub(crate) const CLIENT_ARCH_TYPE: u16 = 61;
+    pub(crate) const NETWORK_INTERFACE: u16 = 62;
 }
 
 /// Message types of RFC 8415 §7.3.
@@ -67,8 +70,8 @@ pub(crate) enum MessageError {
     Short(usize),
     #[error("the options run past the end of the message (RFC 8415 §21.1)")]
     Options,
-    #[error("a relay agent's message, and there is no relay agent on the link")]
-    Relayed,
+    #[error("a Relay-reply, which is for relay agents only (RFC 8415 §18.3)")]
+    RelayReply,
     #[error("an IA_NA without its fixed fields, or with options that run past its end (RFC 8415 §21.4)")]
     Ia,
 }
@@ -84,8 +87,8 @@ impl Message {
     /// Reads a message.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, MessageError> {
         let &[kind, a, b, c, ref rest @ ..] = bytes else { return Err(MessageError::Short(bytes.len())) };
-        if [kind::RELAY_FORWARD, kind::RELAY_REPLY].contains(&kind) {
-            return Err(MessageError::Relayed);
+        if kind == kind::RELAY_REPLY {
+            return Err(MessageError::RelayReply);
         }
         let options = read_options(rest).ok_or(MessageError::Options)?;
         Ok(Self { kind, xid: u32::from_be_bytes([0, a, b, c]), options })
@@ -145,7 +148,7 @@ fn association(value: &[u8]) -> Option<Association> {
     Some(Association { iaid: *fixed.first_chunk()?, addresses })
 }
 
-fn read_options(mut rest: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
+pub(super) fn read_options(mut rest: &[u8]) -> Option<Vec<(u16, Vec<u8>)>> {
     let mut options = Vec::new();
     while !rest.is_empty() {
         let (&[a, b, c, d], after) = rest.split_first_chunk::<4>()?;

@@ -1,10 +1,12 @@
 //! What DHCPv6 servers do with a message (RFC 8415 §16, §18.3; RFC 5970 §3).
 
-use super::message::{Association, Message, Status, kind, option, option_bytes};
-use super::{Mode, Order, RapidCommit, RequestAnswer, Settings, StatusIn, VendorClassIn};
+use super::answer::Server;
+use super::message::{Association, Message, kind, option};
+use super::relay::{self, agent};
+use super::{Mode, Settings};
 use crate::frame6::{self, Host, Packet};
-use crate::{address, delay, dns};
-use record::{Dhcp6Message, Event};
+use crate::{address, delay};
+use record::{Dhcp6Message, Dhcp6Silence, Event};
 use std::net::Ipv6Addr;
 use wire::{GuestTime, Outbox};
 
@@ -13,14 +15,16 @@ pub(crate) const SERVER_PORT: u16 = 547;
 const CLIENT_PORT: u16 = 546;
 /// All servers and relay agents on the link (RFC 8415 §7.1).
 const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+/// All servers of the site, for relay agents (RFC 8415 §7.1).
+const ALL_SITE_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 /// Servers on the link, ours among them.
 pub(crate) const SERVERS: usize = 4;
 /// The others are the stations after the routers.
 const FIRST_STATION: u8 = 5;
 /// IA_NAs that get addresses, for each server.
-const LEASES: usize = 64;
+pub(super) const LEASES: usize = 64;
 /// How far the addresses of an IA_NA are from those of the one before.
-const LEASE_STEP: u128 = 0x1000;
+pub(super) const LEASE_STEP: u128 = 0x1000;
 /// IPv6's 1500 bytes and the Ethernet header (RFC 2464 §2).
 const FRAME: usize = 1514;
 /// Answers that may wait at the same time.
@@ -30,36 +34,24 @@ const PENDING: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Servers {
     servers: Vec<Server>,
+    /// Whether a relay agent stands between clients and servers.
+    relay: bool,
     pending: Vec<(GuestTime, Reply)>,
-}
-
-#[derive(Debug)]
-struct Server {
-    /// From 1.
-    number: u8,
-    host: Host,
-    settings: Settings,
-    /// The boot file with its placeholders replaced.
-    bootfile: Option<String>,
-    /// Client and IA_NA, in the order of their first message: each has addresses of its own.
-    leases: Vec<(Vec<u8>, [u8; 4])>,
 }
 
 #[derive(Debug)]
 struct Reply {
     frame: Vec<u8>,
-    event: Event,
+    events: Vec<Event>,
 }
 
-/// What an answer says about the client's associations.
-#[derive(Clone, Copy)]
-enum Grant {
-    Lease,
-    Refuse(Status),
-    /// The message itself has the status, and there are no associations.
-    Status(Status),
-    /// Configuration only.
-    Nothing,
+/// The way back of an answer.
+struct Way<'a> {
+    packet: &'a Packet<'a>,
+    /// Whether the relay agent of our link passed the message on.
+    relayed: bool,
+    /// The envelopes around the message, outermost first.
+    envelopes: Vec<relay::Envelope>,
 }
 
 impl Servers {
@@ -78,7 +70,7 @@ impl Servers {
             leases: Vec::new(),
         });
         let servers = if settings.mode == Mode::None { Vec::new() } else { servers.collect() };
-        Self { servers, pending: Vec::new() }
+        Self { servers, relay: settings.relay, pending: Vec::new() }
     }
 
     /// Whether an address is one that the servers of `settings` may assign.
@@ -92,43 +84,67 @@ impl Servers {
 
     /// Whether the servers listen on an address.
     pub(crate) fn listens_on(to: Ipv6Addr) -> bool {
-        to == ALL_SERVERS || address::SERVER_ADDRESSES6.contains(&to)
+        [ALL_SERVERS, ALL_SITE_SERVERS].contains(&to) || address::SERVER_ADDRESSES6.contains(&to)
     }
 
     /// Takes the payload of a datagram that was sent to the servers' port.
     pub(crate) fn receive(&mut self, now: GuestTime, packet: &Packet<'_>, payload: &[u8], out: &mut Outbox) {
-        let unanswered = |message, why: String, out: &mut Outbox| {
-            out.events.push(Event::Dhcp6Unanswered { message, why });
+        let unanswered = |message, (reason, why): (Dhcp6Silence, String), out: &mut Outbox| {
+            out.events.push(Event::Dhcp6Unanswered { message, reason, why });
         };
-        let message = match Message::parse(payload).and_then(|m| Ok((m.associations()?, m))) {
+        let malformed = |why: String| (Dhcp6Silence::Message, why);
+        let relayed = self.relay && packet.to == ALL_SERVERS;
+        let forwarded = relayed.then(|| agent::forward(packet.from, payload));
+        let (envelopes, inner) = match relay::unwrapped(forwarded.as_deref().unwrap_or(payload)) {
+            Ok(unwrapped) => unwrapped,
+            Err(error) => {
+                return unanswered(Dhcp6Message::RelayForward, malformed(error.to_string()), out);
+            }
+        };
+        let message = match Message::parse(&inner).and_then(|m| Ok((m.associations()?, m))) {
             Ok((associations, message)) => {
                 out.events.push(received(&message, &associations));
                 Ok((associations, message))
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(malformed(error.to_string())),
         };
+        if relayed {
+            let (message, agent) = (Dhcp6Message::RelayForward, agent::HOST.address);
+            out.events.push(Event::Dhcp6Relayed { message, agent });
+        }
+        let way = Way { packet, relayed, envelopes };
         let (associations, message) = match message {
             Ok(read) => read,
             Err(why) => return unanswered(Dhcp6Message::Other, why, out),
         };
         let kind = name(message.kind);
         if self.servers.is_empty() {
-            return unanswered(kind, "no DHCPv6 server on the link".into(), out);
+            let why = (Dhcp6Silence::NoServer, "no DHCPv6 server on the link".to_owned());
+            return unanswered(kind, why, out);
         }
+        // Behind a relay agent everything was multicast, as far as the server can tell (RFC 8415 §18.4).
+        let by_unicast = way.envelopes.is_empty() && !packet.to.is_multicast();
         let mut why = None;
         let mut answered = false;
         for server in &mut self.servers {
-            if packet.to != ALL_SERVERS && server.number > 1 {
+            if !packet.to.is_multicast() && server.number > 1 {
                 continue;
             }
-            match server.answer(packet, kind, &message, &associations) {
+            let answer = server.answer(by_unicast, kind, &message, &associations);
+            let reply = answer.and_then(|(answer, event)| {
+                let reply = way.back(server.host, &answer.to_bytes(), event);
+                let length = reply.frame.len();
+                let fits = || malformed(format!("an answer of {length} bytes, and a frame takes {FRAME}"));
+                (length <= FRAME).then_some(reply).ok_or_else(fits)
+            });
+            match reply {
                 Ok(reply) => {
                     answered = true;
                     let waits = matches!(kind, Dhcp6Message::Solicit | Dhcp6Message::InformationRequest);
                     let delay = delay::duration(server.settings.delay_seconds);
                     if !waits || delay.is_zero() {
                         out.frames.push(reply.frame);
-                        out.events.push(reply.event);
+                        out.events.extend(reply.events);
                     } else if self.pending.len() < PENDING {
                         self.pending.push((now + delay, reply));
                     }
@@ -149,7 +165,7 @@ impl Servers {
         due.sort_by_key(|(due, _)| *due);
         for (_, reply) in due {
             out.frames.push(reply.frame);
-            out.events.push(reply.event);
+            out.events.extend(reply.events);
         }
     }
 
@@ -159,276 +175,28 @@ impl Servers {
     }
 }
 
-impl Server {
-    /// DUID-LL (RFC 8415 §11.4).
-    fn duid(&self) -> Vec<u8> {
-        [&[0, 3, 0, 1], self.host.mac.as_slice()].concat()
-    }
-
-    fn answer(
-        &mut self,
-        packet: &Packet<'_>,
-        received: Dhcp6Message,
-        message: &Message,
-        associations: &[Association],
-    ) -> Result<Reply, String> {
-        use Dhcp6Message::{Confirm, Decline, InformationRequest, Rebind, Release, Renew, Request, Solicit};
-        self.check_identifiers(received, message)?;
-        let by_unicast = packet.to != ALL_SERVERS;
-        let to_one = matches!(received, Request | Renew | Release | Decline);
-        if by_unicast && !to_one {
-            return Err("sent to one server, where it has to go to all (RFC 8415 §16)".into());
+impl Way<'_> {
+    /// The frame that brings `answer`, of the server at `host`, to the client or the relay agent.
+    fn back(&self, host: Host, answer: &[u8], event: Event) -> Reply {
+        let sender = Host { mac: self.packet.mac, address: self.packet.from };
+        // Who was asked by unicast answers from there.
+        let asked = Host::server(self.packet.to);
+        let host = if self.packet.to.is_multicast() { host } else { asked };
+        let seal = |inner: Vec<u8>, envelope: &relay::Envelope| envelope.seal(kind::RELAY_REPLY, &inner);
+        let sealed = self.envelopes.iter().rev().fold(answer.to_vec(), seal);
+        if self.relayed {
+            let (message, agent) = (Dhcp6Message::RelayReply, agent::HOST.address);
+            let relayed = Event::Dhcp6Relayed { message, agent };
+            // RFC 8415 §19.2: what was inside goes to the peer that the envelope names.
+            let (peer, inner) = relay::Envelope::open(&sealed)
+                .map_or_else(|_| (sender.address, Vec::new()), |(envelope, inner)| (envelope.peer, inner));
+            let client = Host { address: peer, ..sender };
+            let frame = frame6::udp((agent::HOST, SERVER_PORT), (client, CLIENT_PORT), &inner);
+            return Reply { frame, events: vec![event, relayed] };
         }
-        let stateless = self.settings.mode == Mode::Stateless && received != InformationRequest;
-        let respond = |kind, rapid, grant| Ok((kind, rapid, grant));
-        let (kind, rapid, grant): (u8, bool, Grant) = match received {
-            _ if stateless => Err("the server is stateless: it assigns no addresses".into()),
-            _ if by_unicast && self.settings.unicast.is_none() => {
-                respond(kind::REPLY, false, Grant::Status(Status::UseMulticast))
-            }
-            Solicit => {
-                let asked = message.option(option::RAPID_COMMIT).is_some();
-                let rapid = match self.settings.rapid_commit {
-                    RapidCommit::Always => true,
-                    RapidCommit::Asked => asked,
-                    RapidCommit::Never | RapidCommit::InReply => false,
-                };
-                respond(if rapid { kind::REPLY } else { kind::ADVERTISE }, rapid, Grant::Lease)
-            }
-            Request => {
-                let in_reply = self.settings.rapid_commit == RapidCommit::InReply;
-                let grant = match self.settings.request {
-                    RequestAnswer::Reply => Ok(Grant::Lease),
-                    RequestAnswer::Silence => Err("the scenario leaves every REQUEST unanswered".to_owned()),
-                    RequestAnswer::UnspecFail => Ok(Grant::Status(Status::UnspecFail)),
-                    RequestAnswer::UseMulticast => Ok(Grant::Status(Status::UseMulticast)),
-                    RequestAnswer::NoAddrsAvail => Ok(Grant::Refuse(Status::NoAddrsAvail)),
-                    RequestAnswer::NoBinding => Ok(Grant::Refuse(Status::NoBinding)),
-                    RequestAnswer::NotOnLink => Ok(Grant::Refuse(Status::NotOnLink)),
-                };
-                respond(kind::REPLY, in_reply, grant?)
-            }
-            Renew | Rebind => respond(kind::REPLY, false, Grant::Lease),
-            Confirm => {
-                let addresses: Vec<_> = associations.iter().flat_map(|ia| &ia.addresses).collect();
-                if addresses.is_empty() {
-                    // RFC 8415 §18.3.3.
-                    return Err("a CONFIRM without addresses".into());
-                }
-                let known = |a: &&Ipv6Addr| {
-                    self.settings.addresses.iter().any(|ours| ours.segments()[..4] == a.segments()[..4])
-                };
-                let on_link = addresses.iter().all(known);
-                let status = if on_link { Status::Success } else { Status::NotOnLink };
-                respond(kind::REPLY, false, Grant::Status(status))
-            }
-            Release | Decline => respond(kind::REPLY, false, Grant::Status(Status::Success)),
-            InformationRequest if !associations.is_empty() => {
-                Err("an INFORMATION-REQUEST with an IA_NA (RFC 8415 §16.12)".into())
-            }
-            InformationRequest => respond(kind::REPLY, false, Grant::Nothing),
-            Dhcp6Message::Advertise | Dhcp6Message::Reply | Dhcp6Message::Reconfigure => {
-                Err("a server's message".into())
-            }
-            _ => Err("no known DHCPv6 message type (RFC 8415 §7.3)".to_owned()),
-        }?;
-        let reply = self.reply(packet, message, associations, kind, rapid, grant);
-        if reply.frame.len() > FRAME {
-            return Err(format!("an answer of {} bytes, and a frame takes {FRAME}", reply.frame.len()));
-        }
-        Ok(reply)
-    }
-
-    /// RFC 8415 §16: which identifiers each message needs.
-    fn check_identifiers(&self, received: Dhcp6Message, message: &Message) -> Result<(), String> {
-        use Dhcp6Message::{Confirm, Decline, Rebind, Release, Renew, Request, Solicit};
-        if received != Dhcp6Message::InformationRequest && message.option(option::CLIENT_ID).is_none() {
-            return Err("no client identifier (option 1)".into());
-        }
-        match (received, message.option(option::SERVER_ID)) {
-            (Solicit | Confirm | Rebind, Some(_)) => Err("a server identifier where none may be".into()),
-            (Request | Renew | Decline | Release, None) => Err("no server identifier (option 2)".into()),
-            (_, Some(other)) if other != self.duid() => Err("the client chose another server".into()),
-            _ => Ok(()),
-        }
-    }
-
-    fn reply(
-        &mut self,
-        packet: &Packet<'_>,
-        message: &Message,
-        associations: &[Association],
-        kind: u8,
-        rapid: bool,
-        grant: Grant,
-    ) -> Reply {
-        let mut options = Vec::new();
-        let client = message.option(option::CLIENT_ID).unwrap_or_default().to_vec();
-        if self.settings.client_id && !client.is_empty() {
-            options.push((option::CLIENT_ID, client.clone()));
-        }
-        if self.settings.server_id {
-            options.push((option::SERVER_ID, self.duid()));
-        }
-        let mut addresses = Vec::new();
-        let mut status = None;
-        match grant {
-            Grant::Status(code) => {
-                options.push((option::STATUS_CODE, code.option()[4..].to_vec()));
-                status = Some(code);
-            }
-            Grant::Lease | Grant::Refuse(_) => {
-                for association in associations {
-                    let (value, refused) = self.association(&client, association, grant, &mut addresses);
-                    options.push((option::IA_NA, value));
-                    status = status.or(refused);
-                }
-                if status == Some(Status::NoAddrsAvail) && self.settings.no_address_in == StatusIn::Message {
-                    options.retain(|(code, _)| *code != option::IA_NA);
-                    options.push((option::STATUS_CODE, Status::NoAddrsAvail.option()[4..].to_vec()));
-                }
-                for iaid in message.delegations() {
-                    let value = [iaid.as_slice(), &[0; 8], &Status::NoPrefixAvail.option()].concat();
-                    options.push((option::IA_PD, value));
-                }
-            }
-            Grant::Nothing => {}
-        }
-        if rapid {
-            options.push((option::RAPID_COMMIT, Vec::new()));
-        }
-        let configuration =
-            if matches!(grant, Grant::Status(_)) { Vec::new() } else { self.configuration(message) };
-        let sent = |code| configuration.iter().any(|(other, _)| *other == code);
-        let event = Event::Dhcp6Sent {
-            message: name(kind),
-            xid: message.xid,
-            server: self.number,
-            addresses,
-            status: status.filter(|status| *status != Status::Success).map(|status| format!("{status:?}")),
-            bootfile: self.bootfile.clone().filter(|_| sent(option::BOOTFILE_URL)),
-            vendor_class: self.settings.vendor_class.clone().filter(|_| sent(option::VENDOR_CLASS)),
-            dns: sent(option::DNS_SERVERS),
-        };
-        options.extend(configuration);
-        in_order(&mut options, self.settings.order);
-        let reply = Message { kind, xid: message.xid, options };
-        let to = Host { mac: packet.mac, address: packet.from };
-        let frame = frame6::udp((self.host, SERVER_PORT), (to, CLIENT_PORT), &reply.to_bytes());
-        Reply { frame, event }
-    }
-
-    /// The value of an IA_NA, and why it has no address.
-    fn association(
-        &mut self,
-        client: &[u8],
-        association: &Association,
-        grant: Grant,
-        assigned: &mut Vec<Ipv6Addr>,
-    ) -> (Vec<u8>, Option<Status>) {
-        let mut value = association.iaid.to_vec();
-        let addresses = self.lease(client, association.iaid);
-        let refused = match grant {
-            Grant::Refuse(status) => Some(status),
-            _ if addresses.is_empty() => Some(Status::NoAddrsAvail),
-            _ => None,
-        };
-        if let Some(status) = refused {
-            value.extend([0; 8]);
-            value.extend(status.option());
-            return (value, refused);
-        }
-        let Settings { t1_seconds, t2_seconds, preferred_seconds, valid_seconds, .. } = self.settings;
-        value.extend(t1_seconds.to_be_bytes());
-        value.extend(t2_seconds.to_be_bytes());
-        let mut add = |address: Ipv6Addr, preferred: u32, valid: u32| {
-            let parts: [&[u8]; 3] = [&address.octets(), &preferred.to_be_bytes(), &valid.to_be_bytes()];
-            value.extend(option_bytes(option::IA_ADDRESS, &parts.concat()));
-        };
-        for address in &addresses {
-            add(*address, preferred_seconds, valid_seconds);
-        }
-        // RFC 8415 §18.3.4: an address that the client has and may not keep gets lifetimes of 0.
-        for address in association.addresses.iter().filter(|a| !addresses.contains(a)).take(8) {
-            add(*address, 0, 0);
-        }
-        assigned.extend(addresses);
-        (value, None)
-    }
-
-    /// The addresses of an association: those of the scenario for the first one, the next ones for others.
-    fn lease(&mut self, client: &[u8], iaid: [u8; 4]) -> Vec<Ipv6Addr> {
-        let known = self.leases.iter().position(|(other, id)| other == client && *id == iaid);
-        let at = known.unwrap_or_else(|| {
-            self.leases.push((client.to_vec(), iaid));
-            self.leases.len() - 1
-        });
-        if at >= LEASES {
-            self.leases.truncate(LEASES);
-            return Vec::new();
-        }
-        let next =
-            |address: &Ipv6Addr| Ipv6Addr::from_bits(address.to_bits().wrapping_add(at as u128 * LEASE_STEP));
-        self.settings.addresses.iter().map(next).collect()
-    }
-
-    /// What the settings say about the network and the boot, by option code.
-    fn configuration(&self, request: &Message) -> Vec<(u16, Vec<u8>)> {
-        let settings = &self.settings;
-        let requested = request.requested();
-        let wanted = |code: u16| settings.unasked || requested.contains(&code);
-        let mut options = Vec::new();
-        if let Some(preference) = settings.preference {
-            options.push((option::PREFERENCE, vec![preference]));
-        }
-        if let Some(unicast) = settings.unicast {
-            options.push((option::UNICAST, unicast.octets().to_vec()));
-        }
-        let class = settings.vendor_class.as_ref();
-        if let Some(class) = class
-            && (wanted(option::VENDOR_CLASS) || request.option(option::VENDOR_CLASS).is_some())
-        {
-            let (code, data) = match settings.vendor_class_in {
-                VendorClassIn::VendorClass => {
-                    let length = u16::try_from(class.len()).unwrap_or(u16::MAX);
-                    (option::VENDOR_CLASS, [&length.to_be_bytes(), class.as_bytes()].concat())
-                }
-                VendorClassIn::VendorOptions => (option::VENDOR_OPTIONS, option_bytes(1, class.as_bytes())),
-            };
-            options.push((code, [settings.enterprise.to_be_bytes().as_slice(), &data].concat()));
-        }
-        if !settings.dns.is_empty() && wanted(option::DNS_SERVERS) {
-            let value = settings.dns.iter().flat_map(|server| server.octets()).collect();
-            options.push((option::DNS_SERVERS, value));
-        }
-        if !settings.search.is_empty() && wanted(option::DOMAIN_LIST) {
-            let value = settings.search.iter().flat_map(|domain| dns::written_out(domain)).collect();
-            options.push((option::DOMAIN_LIST, value));
-        }
-        if let Some(url) = self.bootfile.as_ref().filter(|_| wanted(option::BOOTFILE_URL)) {
-            let mut value = url.clone().into_bytes();
-            value.extend(settings.bootfile_terminated.then_some(0));
-            options.push((option::BOOTFILE_URL, value));
-        }
-        if !settings.bootfile_parameters.is_empty() && wanted(option::BOOTFILE_PARAM) {
-            let with_length = |text: &String| {
-                let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-                [&length.to_be_bytes(), text.as_bytes()].concat()
-            };
-            let value = settings.bootfile_parameters.iter().flat_map(with_length).collect();
-            options.push((option::BOOTFILE_PARAM, value));
-        }
-        options
-    }
-}
-
-fn in_order(options: &mut [(u16, Vec<u8>)], order: Order) {
-    match order {
-        Order::Usual => {}
-        Order::Reversed => options.reverse(),
-        // Stable: what is left keeps its order.
-        Order::BootfileLast => options.sort_by_key(|(code, _)| *code == option::BOOTFILE_URL),
-        Order::BootfileFirst => options.sort_by_key(|(code, _)| *code != option::BOOTFILE_URL),
+        let port = if self.envelopes.is_empty() { CLIENT_PORT } else { SERVER_PORT };
+        let frame = frame6::udp((host, SERVER_PORT), (sender, port), &sealed);
+        Reply { frame, events: vec![event] }
     }
 }
 
@@ -440,13 +208,17 @@ fn received(message: &Message, associations: &[Association]) -> Event {
         architecture: message
             .option(option::CLIENT_ARCH_TYPE)
             .and_then(|value| value.first_chunk().copied().map(u16::from_be_bytes)),
+        network_interface: message
+            .option(option::NETWORK_INTERFACE)
+            .and_then(|value| value.first_chunk().copied()),
         addresses: associations.iter().flat_map(|ia| ia.addresses.clone()).collect(),
         stateful: !associations.is_empty() || message.option(option::IA_TA).is_some(),
         requested: message.requested(),
     }
 }
 
-fn name(kind: u8) -> Dhcp6Message {
+/// The name of a message type.
+pub(super) fn name(kind: u8) -> Dhcp6Message {
     use Dhcp6Message::*;
     match kind {
         1 => Solicit,

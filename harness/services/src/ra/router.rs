@@ -1,7 +1,7 @@
 //! When routers advertise themselves (RFC 4861 §6.2.4, §6.2.6), and to whom.
 
 use super::message::{self, ADVERTISEMENT, SOLICITATION};
-use super::{Malformed, Settings};
+use super::{Malformed, Redirect, Settings};
 use crate::frame6::{self, ALL_NODES, Content, Host, Packet, UNROUTED};
 use crate::{address, delay};
 use record::Event;
@@ -23,6 +23,9 @@ pub(crate) struct Routers {
     pending: Vec<(GuestTime, usize, Host)>,
     /// Whether the guest has been heard.
     heard: bool,
+    /// What our router has to say to a host that uses it.
+    redirect: Option<Redirect>,
+    redirected: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,16 @@ impl Routers {
             unsolicited: None,
         };
         let routers = if settings.enabled { std::iter::once(ours).chain(more).collect() } else { Vec::new() };
-        Self { routers, lose: settings.lose, lost: 0, pending: Vec::new(), heard: false }
+        let redirect = settings.redirect.clone().filter(|_| settings.enabled);
+        Self {
+            routers,
+            lose: settings.lose,
+            lost: 0,
+            pending: Vec::new(),
+            heard: false,
+            redirect,
+            redirected: false,
+        }
     }
 
     /// Whether a packet is a router solicitation, valid or not.
@@ -96,6 +108,49 @@ impl Routers {
             }
         }
         self.poll(now, out);
+    }
+
+    /// Whether a packet reaches the host of ours that it is for; it came in `frame`. What is for one of our addresses on
+    /// the link needs no router, unless its link-layer address is that of another one.
+    pub(crate) fn forward(&mut self, frame: &[u8], packet: &Packet<'_>, out: &mut Outbox) -> bool {
+        if packet.to.is_multicast() {
+            return true;
+        }
+        let ours = frame.starts_with(&address::SERVER_MAC);
+        let router = self.routers.iter().find(|router| frame.starts_with(&router.host.mac));
+        let why = if frame.starts_with(&address::NEIGHBOR_MAC) {
+            "no host of the link that takes packets has this link-layer address"
+        } else if packet.to.is_unicast_link_local() || (ours && packet.to == address::SERVER6) {
+            return true;
+        } else {
+            match router {
+                Some(router) if !router.settings.forwards => "the scenario has this router drop packets",
+                Some(_) if ours && self.redirected && !self.forwards_after() => {
+                    "the router has redirected the host, and forwards no more"
+                }
+                // RFC 8200 §3.
+                Some(_) if packet.hop_limit <= 1 => "the packet's hop limit is used up",
+                None if ours => "no router on the link",
+                _ => "",
+            }
+        };
+        if !why.is_empty() {
+            let router = router.map(|router| router.host.address);
+            out.events.push(Event::NotForwarded { router, to: packet.to, why: why.into() });
+            return false;
+        }
+        if let Some(redirect) = self.redirect.as_ref().filter(|_| ours && !self.redirected) {
+            let (frame, event) = redirect.answer(packet, frame);
+            self.redirected = true;
+            out.frames.push(frame);
+            out.events.push(event);
+        }
+        true
+    }
+
+    /// Whether our router serves a host that it has sent elsewhere.
+    fn forwards_after(&self) -> bool {
+        self.redirect.as_ref().is_none_or(|redirect| redirect.forwards_after)
     }
 
     /// Sends what is due.
@@ -181,7 +236,7 @@ impl Router {
 }
 
 /// Where the ICMPv6 checksum is in a frame without extension headers.
-const CHECKSUM: usize = 14 + 40 + 2;
+pub(super) const CHECKSUM: usize = 14 + 40 + 2;
 
 impl Malformed {
     fn fault(self) -> &'static str {

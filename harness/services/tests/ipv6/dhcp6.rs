@@ -14,13 +14,13 @@ use services::{
 };
 use std::net::Ipv6Addr;
 
-const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+pub(super) const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 const URL: &str = "http://[2001:db8::1]/boot.efi";
-const DUID: [u8; 10] = [0, 3, 0, 1, 0x52, 0x54, 0, 0x12, 0x34, 0x56];
-const OURS: [u8; 10] = [0, 3, 0, 1, 2, 0, 0x5e, 0, 2, 1];
+pub(super) const DUID: [u8; 10] = [0, 3, 0, 1, 0x52, 0x54, 0, 0x12, 0x34, 0x56];
+pub(super) const OURS: [u8; 10] = [0, 3, 0, 1, 2, 0, 0x5e, 0, 2, 1];
 
 /// What EDK2 sends: one IA_NA, the boot options asked for, and its vendor class.
-fn message(kind: MessageType, more: &[DhcpOption]) -> Message {
+pub(super) fn message(kind: MessageType, more: &[DhcpOption]) -> Message {
     let mut message = Message::new_with_id(kind, [1, 2, 3]);
     let mut options = DhcpOptions::new();
     options.insert(DhcpOption::ClientId(DUID.into()));
@@ -30,6 +30,7 @@ fn message(kind: MessageType, more: &[DhcpOption]) -> Message {
     let class = [&[0, 0, 1, 87, 0, class.len() as u8], class.as_slice()].concat();
     options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::VendorClass, class)));
     options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(61), vec![0, 16])));
+    options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(62), vec![1, 3, 16])));
     if kind != MessageType::InformationRequest {
         options.insert(ia(9, &[]));
     }
@@ -49,7 +50,7 @@ fn ia(id: u32, addresses: &[Ipv6Addr]) -> DhcpOption {
     DhcpOption::IANA(IANA { id, t1: 0, t2: 0, opts })
 }
 
-fn chosen() -> DhcpOption {
+pub(super) fn chosen() -> DhcpOption {
     DhcpOption::ServerId(OURS.into())
 }
 
@@ -86,7 +87,7 @@ fn silence(change: impl FnOnce(&mut NetworkSettings), kind: MessageType, more: &
     }
 }
 
-fn raw(message: &Message, code: u16) -> Option<Vec<u8>> {
+pub(super) fn raw(message: &Message, code: u16) -> Option<Vec<u8>> {
     message.opts().iter().find_map(|option| match option {
         DhcpOption::Unknown(other) if u16::from(other.code()) == code => Some(other.data().to_vec()),
         _ => None,
@@ -100,7 +101,7 @@ fn association(message: &Message) -> &IANA {
     }
 }
 
-fn addresses(message: &Message) -> Vec<Ipv6Addr> {
+pub(super) fn addresses(message: &Message) -> Vec<Ipv6Addr> {
     let address = |option: &DhcpOption| match option {
         DhcpOption::IAAddr(address) => Some(address.addr),
         _ => None,

@@ -1,11 +1,14 @@
 //! DNS answers byte by byte; `dig` reads them in `witness6.rs`.
 
 use super::{GUEST_LINK_LOCAL, bench, later, sent, udp};
+use crate::support::End;
 use record::Event;
 use services::{
     NetworkSettings, address,
     dns::{Chain, Extra, Mismatch, Names, Rcode},
 };
+
+use std::time::Duration;
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -112,6 +115,61 @@ fn answers_that_are_to_be_dropped() {
     assert_eq!((truncated.payload[2], truncated.payload[7]), (0x83, 0));
     let (written, _) = ask(|n| n.dns.names = Names::WrittenOut, "boot.example.com", A);
     assert_eq!(written.payload.len(), good.payload.len() + 16);
+}
+
+/// A query over TCP, in pieces, and the whole answer, which UDP cuts off.
+#[test]
+fn over_tcp_nothing_is_cut_off() {
+    let udp = |n: &mut NetworkSettings| (n.dns.truncated, n.dns.delay_seconds) = (true, 1.5);
+    let mut bench = bench(udp);
+    let message = query("boot.example.com", AAAA)[14 + 40 + 8..].to_vec();
+    let framed = [&(message.len() as u16).to_be_bytes(), message.as_slice()].concat();
+    let handle = bench.connect(address::OFF_LINK6, 53);
+    bench.run_for(Duration::from_millis(5));
+    let start = bench.now;
+    for part in [&framed[..1], &framed[1..20], &[&framed[20..], &framed, &framed[..2]].concat()] {
+        bench.send(handle, part);
+        bench.run_for(Duration::from_millis(5));
+    }
+    let received = bench.read(handle, Duration::from_secs(3));
+    assert!(bench.now.since(start).as_secs_f64() > 1.5);
+    let (whole, _) = ask(|_| {}, "boot.example.com", AAAA);
+    let answer = [&(whole.payload.len() as u16).to_be_bytes(), whole.payload.as_slice()].concat();
+    assert_eq!(received.bytes, answer.repeat(2));
+    let asked = bench.events.iter().filter(
+        |event| matches!(event, Event::DnsQuery { tcp: true, server, .. } if *server == address::OFF_LINK6),
+    );
+    assert_eq!(asked.count(), 2);
+}
+
+#[test]
+fn what_is_no_query_ends_a_connection() {
+    for bytes in [&[0, 3, 1, 2, 3][..], &[0, 0]] {
+        let mut bench = bench(|_| {});
+        let handle = bench.connect(address::SERVER6, 53);
+        bench.run_for(Duration::from_millis(5));
+        bench.send(handle, bytes);
+        assert_eq!(bench.read(handle, Duration::from_secs(2)).end, End::Fin, "{bytes:?}");
+        assert!(bench.events.iter().any(|event| matches!(event, Event::DnsUnanswered { .. })));
+    }
+}
+
+#[test]
+fn a_server_that_is_dead_at_one_address_lives_at_another() {
+    let dead = |n: &mut NetworkSettings| n.dns.dead = vec![address::SERVER6.into()];
+    let mut bench = bench(dead);
+    assert!(bench.exchange(&query("boot.example.com", AAAA)).is_empty());
+    assert!(matches!(bench.events.last(), Some(Event::DnsUnanswered { .. })));
+    let other =
+        udp((GUEST_LINK_LOCAL, 4000), (address::OFF_LINK6, 53), &query("boot.example.com", AAAA)[62..]);
+    assert_eq!(bench.exchange(&other).len(), 1);
+    for (to, end) in [(address::SERVER6, End::Reset), (address::OFF_LINK6, End::Open)] {
+        let handle = bench.connect(to, 53);
+        assert_eq!(bench.read(handle, Duration::from_secs(1)).end, end, "{to}");
+    }
+    let mut without = super::bench(|n| n.dns.tcp = false);
+    let handle = without.connect(address::SERVER6, 53);
+    assert_eq!(without.read(handle, Duration::from_secs(1)).end, End::Reset);
 }
 
 #[test]

@@ -2,12 +2,17 @@
 
 use super::{ALL_ROUTERS, GUEST_LINK_LOCAL, icmp, settings, udp};
 use proptest::prelude::*;
-use services::{Network, address, nd::InUse, ra::Router};
+use services::{
+    Network, address,
+    nd::InUse,
+    ra::{Hop, Redirect, Router},
+};
 use smoltcp::wire::{EthernetFrame, Icmpv6Packet, IpProtocol, Ipv6Packet, UdpPacket};
 use std::net::Ipv6Addr;
 use wire::{GuestTime, Node, Outbox};
 
-/// A solicitation of each kind, a DHCPv6 message and a DNS query.
+/// A solicitation of each kind, a DHCPv6 message, with two relay agents too, a DNS query, a listener's report, and a packet
+/// to forward.
 fn valid() -> Vec<Vec<u8>> {
     let servers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
     let mut target = [&[0; 4], address::SERVER6.octets().as_slice(), &[1, 1]].concat();
@@ -18,11 +23,21 @@ fn valid() -> Vec<Vec<u8>> {
     let query =
         [&[1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], b"\x04boot\x07example\x03com\0\0\x1c\0\x01".as_slice()]
             .concat();
+    let option = |value: &[u8]| [&[0, 9, 0, value.len() as u8], value].concat();
+    let inner = [&[12, 0], [0x20; 32].as_slice(), &option(&solicit)].concat();
+    let relayed = [&[12, 1], [0x20; 32].as_slice(), &option(&inner)].concat();
+    let mut report = vec![0, 0, 0, 2, 4, 0, 0, 0];
+    report.extend([0xff; 16]);
+    report.extend([3, 1, 0, 1]);
+    report.extend([0xff; 36]);
     vec![
         icmp(GUEST_LINK_LOCAL, ALL_ROUTERS, 255, (133, 0), &[0; 4]),
         icmp(GUEST_LINK_LOCAL, address::SERVER6, 255, (135, 0), &target),
         udp((GUEST_LINK_LOCAL, 546), (servers, 547), &solicit),
         udp((GUEST_LINK_LOCAL, 999), (address::SERVER6, 53), &query),
+        udp((GUEST_LINK_LOCAL, 547), (address::SERVER6, 547), &relayed),
+        icmp(GUEST_LINK_LOCAL, ALL_ROUTERS, 1, (143, 0), &report),
+        icmp(GUEST_LINK_LOCAL, address::OFF_LINK6, 64, (128, 0), &[0; 90]),
     ]
 }
 
@@ -54,7 +69,7 @@ proptest! {
     #[test]
     fn damaged_packets_are_survived(
         steps in prop::collection::vec(
-            (0usize..4, any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 0..8), any::<bool>(), 0u64..3_000_000),
+            (0usize..7, any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 0..8), any::<bool>(), 0u64..3_000_000),
             1..40,
         ),
     ) {
@@ -62,6 +77,7 @@ proptest! {
         let settings = settings(|n| {
             (n.ra.delay_seconds, n.ra.interval_seconds) = (0.5, Some(0.7));
             n.ra.more_routers = vec![Router::default()];
+            n.ra.redirect = Some(Redirect { to: Hop::Router, malformed: None, forwards_after: true });
             n.nd.in_use = vec![InUse::Assigned, InUse::Autonomous, InUse::LinkLocal];
             (n.dhcp6.delay_seconds, n.dns.delay_seconds, n.nd.delay_seconds) = (0.4, 0.3, 0.2);
         });

@@ -6,7 +6,9 @@ mod dns;
 mod hostile;
 mod nd;
 mod ra;
+mod redirect;
 mod refused;
+mod relay;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -6,7 +6,7 @@ use services::{
     client::Boot,
     dhcp6::OtherServer,
     dns::{Chain, Rcode},
-    ra::{Change, Pref64, Prefix, Router, UnknownOption},
+    ra::{Change, Fault, Hop, Pref64, Prefix, Redirect, Router, UnknownOption},
 };
 
 #[test]
@@ -100,6 +100,20 @@ fn impossible_settings_are_refused_where_they_stand() {
         ("dns.chain", Box::new(|n| n.dns.chain = Chain::OneName)),
         ("dns.truncated", Box::new(|n| (n.dns.truncated, n.dns.rcode) = (true, Rcode::Refused))),
         ("dns.aaaa", Box::new(|n| n.dns.aaaa = vec!["2001:db8::1".parse().unwrap(); 30])),
+        (
+            "ra.redirect.to",
+            Box::new(|n| {
+                n.ra.redirect = Some(Redirect { to: Hop::Router, malformed: None, forwards_after: true });
+            }),
+        ),
+        (
+            "ra.redirect.malformed",
+            Box::new(|n| {
+                let malformed = Some(Fault::GlobalTarget);
+                n.ra.redirect = Some(Redirect { to: Hop::Destination, malformed, forwards_after: true });
+            }),
+        ),
+        ("dns.dead[0]", Box::new(|n| n.dns.dead = vec!["192.0.2.2".parse().unwrap()])),
         ("dns.delay_seconds", Box::new(|n| n.dns.delay_seconds = -1.0)),
     ];
     for (path, change) in cases {

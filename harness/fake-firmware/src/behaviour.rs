@@ -16,6 +16,12 @@ pub struct Behaviour {
     pub believes_any_router: bool,
     /// Whether it takes the 64 bits around its address for its link without a router's word (RFC 5942 §4: it must not).
     pub assumes_on_link: bool,
+    /// Whether it asks DHCPv6 servers at all.
+    pub solicits: bool,
+    /// Whether it asks for the canonical name when an answer has nothing else (RFC 1034 §5.3.3).
+    pub follows_aliases: bool,
+    /// Whether it tries the next address of a name when one does not answer (RFC 1123 §2.3).
+    pub tries_all_addresses: bool,
     /// How often it asks DNS servers for a name, turn by turn (RFC 1035 §7.2).
     pub dns_tries: u32,
     /// Whether it asks again over TCP when an answer is truncated (RFC 7766 §5).
@@ -325,6 +331,9 @@ impl Behaviour {
             heeds_objections: true,
             believes_any_router: false,
             assumes_on_link: false,
+            solicits: true,
+            follows_aliases: true,
+            tries_all_addresses: true,
             dns_tries: 6,
             dns_over_tcp: true,
             speaks: true,
@@ -375,6 +384,7 @@ impl Behaviour {
         Self {
             waits_for_address: false,
             assumes_on_link: true,
+            tries_all_addresses: false,
             dns_tries: 1,
             dns_over_tcp: false,
             restarts_after_nak: 0,

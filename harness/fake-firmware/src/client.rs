@@ -43,7 +43,7 @@ pub(crate) struct Client {
     stack: Option<Stack>,
     /// DNS servers, and what they have said of names.
     resolvers: Vec<IpAddr>,
-    names: Vec<(String, IpAddr)>,
+    names: Vec<(String, Vec<IpAddr>)>,
     effects: Vec<Effect>,
 }
 

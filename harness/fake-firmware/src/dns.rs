@@ -21,7 +21,8 @@ pub(crate) enum Kind {
 /// What a server's answer means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    Address(IpAddr),
+    /// At least one.
+    Addresses(Vec<IpAddr>),
     /// The address is that of another name.
     Alias(String),
     /// There is no such name, or no such record of it.
@@ -71,15 +72,16 @@ pub(crate) fn read(bytes: &[u8], id: u16, name: &str, kind: Kind) -> Option<Answ
     let mut sought = name.to_owned();
     for _ in 0..=found.len() {
         let mut owned = found.iter().filter(|(owner, ..)| owner.eq_ignore_ascii_case(&sought));
-        let address = owned.clone().find_map(|(_, of, value, _)| match kind {
+        let addresses = owned.clone().filter_map(|(_, of, value, _)| match kind {
             Kind::A if *of == kind as u16 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(*value).ok()?).into()),
             Kind::Aaaa if *of == kind as u16 => {
                 Some(Ipv6Addr::from(<[u8; 16]>::try_from(*value).ok()?).into())
             }
             _ => None,
         });
-        if let Some(address) = address {
-            return Some(Answer::Address(address));
+        let addresses: Vec<IpAddr> = addresses.collect();
+        if !addresses.is_empty() {
+            return Some(Answer::Addresses(addresses));
         }
         let Some((.., at)) = owned.find(|(_, of, ..)| *of == CNAME) else { break };
         sought = read_name(bytes, *at)?.0;
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_address_is_found_behind_aliases_in_any_order() {
-        let address = Some(Answer::Address("2001:db8::1".parse().unwrap()));
+        let address = Some(Answer::Addresses(vec!["2001:db8::1".parse().unwrap()]));
         let read = |bytes: &[u8]| read(bytes, 7, "boot.example", Kind::Aaaa);
         assert_eq!(read(&answer(0, &[(ASKED, 28, ADDRESS)])), address);
         assert_eq!(read(&answer(0, &[(b"\x04BOOT\x07example\0", 28, ADDRESS)])), address);

@@ -14,6 +14,7 @@ const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOR_SOLICITATION: u8 = 135;
 const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+const REDIRECT: u8 = 137;
 /// No router has passed the packet on (RFC 4861 §11.2).
 const UNROUTED: u8 = 255;
 
@@ -23,6 +24,8 @@ pub(crate) struct Router {
     pub(crate) address: Ipv6Addr,
     /// Seconds for which it is a default router; 0 is not at all.
     pub(crate) lifetime: u16,
+    /// The hop limit that hosts are to use; 0 leaves it to them.
+    pub(crate) hop_limit: u8,
     /// From -1 to 1 (RFC 4191 §2.1).
     pub(crate) preference: i8,
     /// Prefixes with L and a lifetime, and their lengths.
@@ -40,6 +43,8 @@ pub(crate) enum Packet<'a> {
     Advertisement(Ipv6Addr),
     /// A router spoke; whether it is to be believed is said with it.
     Router { says: Router, valid: bool },
+    /// A router knows a better first hop (RFC 4861 §4.5). It passes the checks of §8.1 that need no more than the packet.
+    Redirect { from: Ipv6Addr, target: Ipv6Addr, destination: Ipv6Addr },
     /// To the DHCPv6 client's port.
     Dhcp(&'a [u8]),
 }
@@ -112,7 +117,9 @@ pub(crate) fn read(frame: &[u8]) -> Option<Packet<'_>> {
             let intact = icmp.is_checksum_valid(header.source(), header.destination());
             let strict = intact && icmp.code_u8() == 0 && hops == UNROUTED;
             let body = icmp.slice().get(4..)?;
-            let target = || Some(Ipv6Addr::from(<[u8; 16]>::try_from(body.get(4..20)?).ok()?));
+            let address =
+                |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(body.get(at..at + 16)?).ok()?));
+            let target = || address(4);
             match icmp.type_u8() {
                 NEIGHBOR_SOLICITATION if strict => {
                     Some(Packet::Solicitation { target: target()?, probe: from.is_unspecified() })
@@ -123,6 +130,12 @@ pub(crate) fn read(frame: &[u8]) -> Option<Packet<'_>> {
                     let valid = strict && whole && from.is_unicast_link_local();
                     Some(Packet::Router { says, valid })
                 }
+                REDIRECT if strict && from.is_unicast_link_local() => {
+                    let (target, destination) = (target()?, address(20)?);
+                    let whole = are_whole(body.get(36..)?) && !destination.is_multicast();
+                    let valid = whole && (target.is_unicast_link_local() || target == destination);
+                    valid.then_some(Packet::Redirect { from, target, destination })
+                }
                 _ => None,
             }
         }
@@ -130,20 +143,33 @@ pub(crate) fn read(frame: &[u8]) -> Option<Packet<'_>> {
     }
 }
 
+/// Whether options end where the message ends, and none has the length 0.
+fn are_whole(mut options: &[u8]) -> bool {
+    while let &[_, units, ..] = options {
+        match options.split_at_checked(usize::from(units) * 8) {
+            Some((_, rest)) if units > 0 => options = rest,
+            _ => return false,
+        }
+    }
+    options.is_empty()
+}
+
 /// What an advertisement says, and whether its options are whole. `body` follows the checksum.
 fn router(address: Ipv6Addr, body: &[u8]) -> Option<(Router, bool)> {
     let (head, mut options) = body.split_at_checked(12)?;
+    let whole = are_whole(options);
     let preference = match head[1] >> 3 & 3 {
         1 => 1,
         3 => -1,
         _ => 0,
     };
     let lifetime = u16::from_be_bytes([head[2], head[3]]);
-    let mut router = Router { address, lifetime, preference, on_link: Vec::new(), resolvers: Vec::new() };
+    let (on_link, resolvers) = (Vec::new(), Vec::new());
+    let mut router = Router { address, lifetime, hop_limit: head[0], preference, on_link, resolvers };
     while let &[kind, units, ..] = options {
         let Some((option, rest)) = options.split_at_checked(usize::from(units) * 8).filter(|_| units > 0)
         else {
-            return Some((router, false));
+            break;
         };
         let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(option.get(at..at + 16)?).ok()?));
         match kind {
@@ -160,7 +186,7 @@ fn router(address: Ipv6Addr, body: &[u8]) -> Option<(Router, bool)> {
         }
         options = rest;
     }
-    Some((router, options.is_empty()))
+    Some((router, whole))
 }
 
 /// Whether an address has a prefix.

@@ -1,13 +1,13 @@
 //! The client's end of TCP/IP, by smoltcp: one interface, one connection at a time, and datagrams to DNS servers.
 
 use crate::guest::MAC;
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::iface::{Config, Interface, Route, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use wire::GuestTime;
 
 /// EDK2 before 2023.11 offers this window; larger ones need scaling.
@@ -20,6 +20,8 @@ pub(crate) struct Stack {
     sockets: SocketSet<'static>,
     connection: Option<SocketHandle>,
     datagrams: Option<SocketHandle>,
+    router: Option<IpAddr>,
+    hop_limit: Option<u8>,
     next_port: u16,
 }
 
@@ -62,14 +64,40 @@ impl Stack {
             sockets: SocketSet::new(Vec::new()),
             connection: None,
             datagrams: None,
+            router: None,
+            hop_limit: None,
             next_port: FIRST_PORT + boot % 1024 * 16,
         };
         stack.set_router(router);
         stack
     }
 
+    /// Whether there is a way to `address`.
+    pub(crate) fn reaches(&self, address: IpAddr) -> bool {
+        self.router.is_some()
+            || self.interface.ip_addrs().iter().any(|cidr| cidr.contains_addr(&address.into()))
+    }
+
+    /// Sends to one destination by another first hop, which may be the destination itself (RFC 4861 §8.3).
+    pub(crate) fn redirect(&mut self, destination: Ipv6Addr, hop: Ipv6Addr) {
+        let via_router = IpAddress::from(IpAddr::from(hop));
+        let cidr = IpCidr::new(IpAddr::from(destination).into(), 128);
+        let route = Route { cidr, via_router, preferred_until: None, expires_at: None };
+        self.interface.routes_mut().update(|routes| {
+            routes.retain(|known| known.cidr.prefix_len() == 0);
+            // One beside the default route, and the last counts.
+            let _ = routes.push(route);
+        });
+    }
+
+    /// Uses another hop limit on connections that are opened from now on; `None` is the stack's own.
+    pub(crate) fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
+        self.hop_limit = hop_limit;
+    }
+
     /// Takes another default router, or none.
     pub(crate) fn set_router(&mut self, router: Option<IpAddr>) {
+        self.router = router;
         let routes = self.interface.routes_mut();
         match router {
             Some(IpAddr::V4(router)) => routes.add_default_ipv4_route(router).map(drop),
@@ -95,6 +123,7 @@ impl Stack {
         }
         let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 8], vec![0; 8192]);
         let mut socket = udp::Socket::new(buffer(), buffer());
+        socket.set_hop_limit(self.hop_limit);
         // Refused for port 0, which it never is, and for a datagram larger than its buffer.
         let sent = socket.bind(self.port()).is_ok() && socket.send_slice(bytes, to).is_ok();
         self.datagrams = sent.then(|| self.sockets.add(socket));
@@ -112,6 +141,7 @@ impl Stack {
         let buffer = || tcp::SocketBuffer::new(vec![0; WINDOW]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
+        socket.set_hop_limit(self.hop_limit);
         let port = self.port();
         // Refused for the unspecified address and port 0 only: then there is no connection, as after a RST.
         let opened = socket.connect(self.interface.context(), to, port);

@@ -299,6 +299,15 @@ a-build:
     }
 
     #[test]
+    fn a_build_may_lack_what_its_family_has() {
+        let catalog = Catalog::builtin();
+        let lacking: Vec<_> = catalog.builds().iter().filter(|build| !build.lacks.is_empty()).collect();
+        let [oldest] = lacking[..] else { panic!("expected one, found {lacking:?}") };
+        assert_eq!((oldest.id.as_str(), &oldest.lacks[..]), ("ovmf-x64-bullseye", &[Capability::Ipv6][..]));
+        assert!(oldest.family.has(Capability::Ipv6));
+    }
+
+    #[test]
     fn every_mistake_is_shown_at_its_place() {
         assert_eq!(parse(GOOD).unwrap().builds().len(), 1);
         let twice = format!("{GOOD}{GOOD}");

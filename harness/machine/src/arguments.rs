@@ -251,6 +251,15 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_at_the_boot_menu_changes_nothing_else() {
+        let mut waiting = config();
+        waiting.spec.menu_seconds = 5;
+        let (plain, waiting) = (lines(&config()), lines(&waiting));
+        let added: Vec<_> = waiting.lines().filter(|line| !plain.contains(line)).collect();
+        assert_eq!(added, ["-boot menu=on,splash-time=5000"]);
+    }
+
+    #[test]
     fn kvm_without_variables_differs_only_there() {
         let virtual_clock = lines(&config());
         let real = lines(&MachineConfig {

@@ -47,11 +47,14 @@ impl Client {
         let address = match &url.host {
             Host::Address(address) => *address,
             Host::Name(name) => match self.names.iter().find(|(known, _)| known == name) {
-                Some((_, address)) => *address,
+                Some((_, addresses)) => addresses[0],
                 None => return self.look_up(now, Open { lease, url, redirects, method }),
             },
         };
         self.send_garbage();
+        if self.stack.as_ref().is_some_and(|stack| !stack.reaches(address)) {
+            return self.fail(now, console::UNEXPECTED);
+        }
         if let Some(stack) = &mut self.stack {
             stack.connect(SocketAddr::new(address, url.port));
         }
@@ -258,6 +261,15 @@ impl Client {
 
     /// There is no connection to ask on.
     fn refused(&mut self, now: GuestTime, it: Fetching) {
+        if let Host::Name(name) = &it.url.host
+            && self.behaviour.tries_all_addresses
+            && let Some((_, addresses)) = self.names.iter_mut().find(|(known, _)| known == name)
+            && addresses.len() > 1
+        {
+            // RFC 1123 §2.3: the next address of the name.
+            addresses.remove(0);
+            return self.open(now, it.lease, it.url, it.redirects, it.method);
+        }
         if it.method == Method::Head && self.behaviour.gets_after_refused_head {
             return self.open(now, it.lease, it.url, it.redirects, Method::Get);
         }

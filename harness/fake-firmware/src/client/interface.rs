@@ -32,6 +32,7 @@ pub(super) struct Interface {
     solicits_at: Option<GuestTime>,
     /// The last word of each.
     routers: Vec<Router>,
+    hop_limit: Option<u8>,
     frames: Vec<Vec<u8>>,
 }
 
@@ -45,6 +46,7 @@ impl Interface {
             solicited: 0,
             solicits_at: None,
             routers: Vec::new(),
+            hop_limit: None,
             frames: vec![ip6::probe(ip6::link_local())],
         }
     }
@@ -79,6 +81,11 @@ impl Interface {
     pub(super) fn on_link(&self, address: Ipv6Addr) -> Option<u8> {
         let prefixes = self.routers.iter().flat_map(|router| &router.on_link);
         prefixes.filter(|prefix| ip6::has_prefix(address, **prefix)).map(|(_, length)| *length).max()
+    }
+
+    /// The hop limit that a router wants (RFC 4861 §6.3.4: the last word counts).
+    pub(super) fn hop_limit(&self) -> Option<u8> {
+        self.hop_limit
     }
 
     /// DNS servers that routers name.
@@ -137,6 +144,9 @@ impl Interface {
         if says.lifetime > 0 && self.solicited > 0 {
             self.solicits_at = None;
         }
+        if says.hop_limit > 0 {
+            self.hop_limit = Some(says.hop_limit);
+        }
         match self.routers.iter_mut().find(|known| known.address == says.address) {
             Some(known) => *known = says,
             None => self.routers.push(says),
@@ -182,12 +192,22 @@ impl Client {
                 self.tend_interface(now);
                 false
             }
+            Packet::Redirect { from, target, destination } => {
+                // RFC 4861 §8.1: only from the router that is used.
+                if interface.router() == Some(from)
+                    && let Some(stack) = &mut self.stack
+                {
+                    stack.redirect(destination, target);
+                }
+                true
+            }
             Packet::Router { says, valid } => {
                 if valid || believes_any {
                     interface.heard(says);
                     let router = interface.router().map(IpAddr::from);
                     if let Some(stack) = &mut self.stack {
                         stack.set_router(router);
+                        stack.set_hop_limit(interface.hop_limit());
                     }
                     self.tend_interface(now);
                 }

@@ -62,7 +62,9 @@ impl Client {
     }
 
     fn solicit_again(&mut self, now: GuestTime, mut it: Soliciting) {
-        self.send6(&Message::Solicit, it.started, now);
+        if self.behaviour.solicits {
+            self.send6(&Message::Solicit, it.started, now);
+        }
         it.sent += 1;
         it.until = now + patience(it.sent);
         self.state = State::Soliciting(it);
@@ -182,7 +184,9 @@ impl Client {
         let (prefix, router) = (interface.on_link(address).unwrap_or(assumed), interface.router());
         self.resolvers = it.offer.resolvers.iter().copied().chain(interface.resolvers()).collect();
         let addresses = [(address.into(), prefix), (ip6::link_local().into(), ASSUMED)];
-        self.stack = Some(Stack::new(now, self.boots, &addresses, router.map(IpAddr::from)));
+        let mut stack = Stack::new(now, self.boots, &addresses, router.map(IpAddr::from));
+        stack.set_hop_limit(interface.hop_limit());
+        self.stack = Some(stack);
         self.print(console::station6(address));
         self.download(now, Lease::V6 { address, prefix, router }, it.url);
     }

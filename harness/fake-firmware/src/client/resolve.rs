@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use wire::GuestTime;
 
-/// EDK2's patience with a server.
+/// EDK2's patience with a server, and the first of others.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Aliases that are followed by new questions.
 const ALIASES: u32 = 8;
@@ -56,7 +56,8 @@ impl Client {
         }
         it.server = self.resolvers[usize::try_from(it.sent).unwrap_or(0) % turns];
         it.sent += 1;
-        it.until = now + PATIENCE;
+        // RFC 1536 §1: it waits longer from turn to turn.
+        it.until = now + PATIENCE * 2u32.pow((it.sent - 1).min(2));
         it.stream = None;
         self.xid += 1;
         let query = dns::query(self.query_id(), &it.alias, it.kind());
@@ -112,12 +113,12 @@ impl Client {
 
     fn resolved(&mut self, now: GuestTime, mut it: Box<Resolving>, answer: Answer) {
         match answer {
-            Answer::Address(address) => {
-                self.names.push((it.name.clone(), address));
+            Answer::Addresses(addresses) => {
+                self.names.push((it.name.clone(), addresses));
                 let Open { lease, url, redirects, method } = it.open;
                 self.open(now, lease, url, redirects, method);
             }
-            Answer::Alias(alias) if it.aliases < ALIASES => {
+            Answer::Alias(alias) if self.behaviour.follows_aliases && it.aliases < ALIASES => {
                 it.aliases += 1;
                 it.alias = alias;
                 it.sent = 0;

@@ -2,15 +2,20 @@
 
 use crate::matrix::{evidence, shipped};
 use crate::tshark::{Sequences, objections};
+use record::CellResult;
 use std::fs;
 use std::path::PathBuf;
+
+/// Scenarios whose frames are malformed on purpose, or may be taken for it: a TTL with its uppermost bit.
+const UNSOUND: [&str; 4] = ["ra/malformed", "ra/malformed-router", "nd/redirect-malformed", "dns/ttl"];
 
 #[test]
 fn tshark_objects_to_no_frame_of_any_cell() {
     let done = shipped();
     // A pcapng file is a list of sections, so captures that follow each other are a capture.
     let mut all = Vec::new();
-    for evidence in done.results.cells.iter().filter_map(evidence) {
+    let sound = |cell: &&CellResult| !UNSOUND.iter().any(|scenario| cell.scenario == *scenario);
+    for evidence in done.results.cells.iter().filter(sound).filter_map(evidence) {
         all.extend(fs::read(done.directory.path().join(&evidence.capture)).unwrap());
     }
     let path = done.directory.path().join("all.pcapng");

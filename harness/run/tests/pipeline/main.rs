@@ -6,6 +6,7 @@
 mod bench;
 mod captures;
 mod causes;
+mod ipv6;
 mod matrix;
 mod order;
 mod repeat;

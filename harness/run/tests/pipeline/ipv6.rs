@@ -1,0 +1,195 @@
+//! IPv6 and names: what each fault comes out as, and a build that is declared to be without IPv6.
+
+use crate::bench::{Fakes, build, plan, run, scenario};
+use crate::causes::{Row, row};
+use fake_firmware::{Behaviour, Moment, TroubleKind};
+use record::{Capability, Outcome, Stage, Verdict};
+
+/// A network for a client that boots over IPv6, with these settings besides.
+macro_rules! net {
+    ($rest:literal) => {
+        concat!("{ client: { boot: ipv6 }, ", $rest, " }")
+    };
+}
+
+/// The same, with a boot file at a name and a DNS server.
+macro_rules! named {
+    ($rest:literal) => {
+        concat!(
+            "{ client: { boot: ipv6 }, dhcp6: { bootfile: 'http://{name}/boot.efi', dns: ['2001:db8::1'] }, ",
+            $rest,
+            " }"
+        )
+    };
+}
+
+/// Rows of the table of causes.
+pub fn rows() -> Vec<Row> {
+    let mut rows = neighbours_and_routers();
+    rows.extend(dhcp6());
+    rows.extend(names());
+    rows
+}
+
+fn neighbours_and_routers() -> Vec<Row> {
+    use Outcome::{Boots, GivesUp, Hangs, Refuses};
+    use Stage::{Address, Connect, Executed};
+    let conforming = Behaviour::conforming;
+    let assuming = || Behaviour { assumes_on_link: true, ..conforming() };
+    let silent = || Behaviour { solicits: false, ..conforming() };
+    let stuck = || conforming().with_trouble(Moment::AckReceived, TroubleKind::Hang);
+    let no_router = net!("ra: { enabled: false }");
+    let behind = net!("ra: { lifetime_seconds: 0 }, dhcp6: { bootfile: 'http://[{offlink6}]/boot.efi' }");
+    vec![
+        Row { cause: None, ..row("ipv6", net!(""), conforming(), Boots, Executed, "") },
+        row("dad-race", net!(""), Behaviour::edk2_2025_02(), GivesUp, Address, "nd.address-tentative"),
+        row(
+            "link-local-taken",
+            net!("nd: { in_use: [link-local] }"),
+            conforming(),
+            Refuses,
+            Address,
+            "nd.address-taken",
+        ),
+        row(
+            "lease-taken",
+            net!("nd: { in_use: [assigned] }"),
+            conforming(),
+            Refuses,
+            Address,
+            "nd.address-taken",
+        ),
+        row(
+            "silent-neighbours",
+            net!("nd: { answer: false }"),
+            conforming(),
+            GivesUp,
+            Address,
+            "nd.unanswered",
+        ),
+        row(
+            "not-on-link",
+            net!("ra: { on_link: false }, nd: { answer: false }"),
+            assuming(),
+            GivesUp,
+            Address,
+            "nd.not-on-link",
+        ),
+        row("no-ra", no_router, silent(), GivesUp, Address, "ra.no-advertisement"),
+        row("off-link", behind, conforming(), GivesUp, Address, "ra.no-default-router"),
+        row(
+            "router-drops",
+            net!("ra: { forwards: false }, dhcp6: { bootfile: 'http://[{offlink6}]/boot.efi' }"),
+            conforming(),
+            GivesUp,
+            Connect,
+            "ra.not-forwarded",
+        ),
+        row("lease-not-used", net!(""), stuck(), Hangs, Address, "dhcp6.lease-not-used"),
+        row("never-solicits", net!(""), silent(), GivesUp, Address, "dhcp6.not-asked"),
+    ]
+}
+
+fn dhcp6() -> Vec<Row> {
+    use Outcome::{GivesUp, Refuses};
+    use Stage::Address;
+    let of = |name, network, cause| row(name, network, Behaviour::conforming(), GivesUp, Address, cause);
+    vec![
+        of("dhcp6-none", net!("dhcp6: { mode: none }"), "dhcp6.no-server"),
+        of(
+            "dhcp6-stateless",
+            net!("dhcp6: { mode: stateless }, ra: { managed: false }"),
+            "dhcp6.server-stateless",
+        ),
+        of("dhcp6-late", net!("dhcp6: { delay_seconds: 600 }"), "dhcp6.no-answer"),
+        of("dhcp6-no-address", net!("dhcp6: { addresses: [] }"), "dhcp6.no-address"),
+        of("dhcp6-anonymous", net!("dhcp6: { server_id: false }"), "dhcp6.not-identified"),
+        of("dhcp6-times", net!("dhcp6: { t1_seconds: 600, t2_seconds: 300 }"), "dhcp6.times-invalid"),
+        of("dhcp6-rapid", net!("dhcp6: { rapid_commit: always }"), "dhcp6.rapid-commit"),
+        of("dhcp6-no-class", net!("dhcp6: { vendor_class: null }"), "dhcp6.offer-not-http"),
+        of("dhcp6-no-bootfile", net!("dhcp6: { bootfile: null }"), "dhcp6.offer-without-bootfile"),
+        of(
+            "dhcp6-tftp",
+            net!("dhcp6: { bootfile: 'tftp://[{server6}]/boot.efi' }"),
+            "dhcp6.bootfile-not-http",
+        ),
+        row(
+            "dhcp6-never-requests",
+            net!(""),
+            Behaviour { requests: false, ..Behaviour::conforming() },
+            Refuses,
+            Address,
+            "dhcp6.offer-not-taken",
+        ),
+        of("dhcp6-silence", net!("dhcp6: { request: silence }"), "dhcp6.request-unanswered"),
+        Row {
+            outcome: Refuses,
+            ..of("dhcp6-refused", net!("dhcp6: { request: not-on-link }"), "dhcp6.request-refused")
+        },
+    ]
+}
+
+fn names() -> Vec<Row> {
+    use Outcome::{Boots, GivesUp, Refuses};
+    use Stage::{Address, Executed, Name};
+    let conforming = Behaviour::conforming;
+    let once = || Behaviour { dns_tries: 1, ..conforming() };
+    let of = |name, network, client, outcome, cause| row(name, network, client, outcome, Name, cause);
+    let two = "{ client: { boot: ipv6 }, dhcp6: { bootfile: 'http://{name}/boot.efi', dns: ['2001:db8:1::1', '2001:db8::1'] }, \
+               dns: { dead: ['2001:db8:1::1'] } }";
+    let unnamed = net!("dhcp6: { bootfile: 'http://{name}/boot.efi' }");
+    vec![
+        Row { cause: None, ..row("name", named!(""), conforming(), Boots, Executed, "") },
+        Row { cause: None, ..row("name-of-two-servers", two, conforming(), Boots, Executed, "") },
+        row("dns-unnamed", unnamed, conforming(), Refuses, Address, "dns.no-server"),
+        row(
+            "dns-unasked",
+            named!(""),
+            Behaviour { dns_tries: 0, ..conforming() },
+            Refuses,
+            Address,
+            "dns.not-asked",
+        ),
+        of("dns-silent", named!("dns: { enabled: false }"), conforming(), GivesUp, "dns.no-answer"),
+        of("dns-dead", two, once(), GivesUp, "dns.other-server-not-asked"),
+        of("dns-nxdomain", named!("dns: { rcode: nxdomain }"), conforming(), Refuses, "dns.no-such-name"),
+        of("dns-servfail", named!("dns: { rcode: servfail }"), conforming(), Refuses, "dns.error"),
+        of("dns-empty", named!("dns: { aaaa: [] }"), conforming(), Refuses, "dns.no-record"),
+        of(
+            "dns-cut",
+            named!("dns: { truncated: true }"),
+            Behaviour { dns_over_tcp: false, ..conforming() },
+            Refuses,
+            "dns.truncated",
+        ),
+        of("dns-forged", named!("dns: { mismatch: id }"), conforming(), GivesUp, "dns.answer-mismatched"),
+        of(
+            "dns-alias",
+            named!("dns: { cname: [a.example.com], chain: one-name }"),
+            Behaviour { follows_aliases: false, ..conforming() },
+            Refuses,
+            "dns.alias-not-followed",
+        ),
+        of("dns-crossed", named!("dns: { crossed: true }"), conforming(), Refuses, "dns.answer-not-used"),
+    ]
+}
+
+/// A build's declared lack is checked like a family's, and is asked for by the setting that needs it.
+#[test]
+fn a_build_without_ipv6_is_unsupported_unless_a_boot_refutes_it() {
+    let network = format!("network: {}\nexpect: {{ outcome: boots }}", net!(""));
+    let scenarios = [scenario("ipv6/plain", "must", &network)];
+    for (client, verdict) in
+        [(Behaviour::edk2_2022_11(), Verdict::Unsupported), (Behaviour::conforming(), Verdict::Fail)]
+    {
+        let mut without = build("fake");
+        without.lacks = vec![Capability::Ipv6];
+        let done = run(plan(&scenarios, vec![without]), Fakes::all(client));
+        assert_eq!(done.cell(run::CONTROL).verdict, Verdict::Pass);
+        let cell = done.cell("ipv6/plain");
+        assert_eq!(cell.verdict, verdict, "{}", cell.detail);
+        if verdict == Verdict::Fail {
+            assert!(cell.detail.contains("fake is declared to be without ipv6"), "{}", cell.detail);
+        }
+    }
+}

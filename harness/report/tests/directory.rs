@@ -20,9 +20,10 @@ fn every_format_is_written_next_to_the_evidence() {
     fs::create_dir_all(run.join("cells")).unwrap();
     let written = write_all(&run, &sample::results()).unwrap();
     let expected: Vec<PathBuf> =
-        ["matrix.md", "index.html", "results.json"].map(|name| run.join(name)).into();
+        ["matrix.md", "junit.xml", "index.html", "results.json"].map(|name| run.join(name)).into();
     assert_eq!(written, expected);
-    assert_eq!(names(&run), ["cells", "index.html", "matrix.md", "results.json"], "no temporary file stays");
+    // No temporary file stays.
+    assert_eq!(names(&run), ["cells", "index.html", "junit.xml", "matrix.md", "results.json"]);
     assert_eq!(report::load(&run.join("results.json")).unwrap(), sample::results());
 }
 

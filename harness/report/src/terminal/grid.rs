@@ -149,8 +149,8 @@ fn draw_scenario(page: &mut Page<'_>, layout: &Layout, scenario: &Scenario<'_>) 
         page.line(&line);
     }
     for row in &scenario.rows {
-        let label = label(&page.ink, scenario, row);
-        let label = text::clip(&label, layout.label, page.ink.ellipsis()).into_owned();
+        let mut lines = label_lines(&page.ink, scenario, row, layout.label).into_iter();
+        let label = lines.next().unwrap_or_default();
         let pad = layout.label.saturating_sub(text::width(&label));
         let mut out = format!("{label}{:pad$}", "");
         for cell in &row.cells[layout.columns.clone()] {
@@ -161,6 +161,24 @@ fn draw_scenario(page: &mut Page<'_>, layout: &Layout, scenario: &Scenario<'_>) 
             out.push_str(&format!("{:gap$}{}{:pad$}", "", page.ink.paint(style, &said), ""));
         }
         page.line(&out);
+        lines.for_each(|line| page.line(&line));
+    }
+}
+
+/// A row's label in at most `columns`: parameters that do not fit go on below, because the last of them tell rows apart.
+fn label_lines(ink: &Ink, scenario: &Scenario<'_>, row: &Row<'_>, columns: usize) -> Vec<String> {
+    let label = label(ink, scenario, row);
+    let parameters: Vec<String> = label.trim_start().split_inclusive(',').map(str::to_owned).collect();
+    let indent = label.len() - label.trim_start().len();
+    match stack(&parameters, columns.saturating_sub(indent + 1)) {
+        Some(lines) if !scenario.is_single() => {
+            let line = |(at, line): (usize, String)| {
+                let indent = indent + if at == 0 { 0 } else { 2 };
+                format!("{:indent$}{}", "", line.trim())
+            };
+            lines.into_iter().enumerate().map(line).collect()
+        }
+        _ => vec![text::clip(&label, columns, ink.ellipsis()).into_owned()],
     }
 }
 

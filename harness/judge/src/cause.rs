@@ -69,6 +69,7 @@ causes! {
     DNS_NO_RECORD = "dns.no-record", "The DNS server knows the name, but has no such record of it.";
     DNS_TRUNCATED = "dns.truncated", "The DNS answer was truncated, and the firmware did not get the whole one over TCP (RFC 7766 §5).";
     DNS_ANSWER_MISMATCHED = "dns.answer-mismatched", "The DNS answer does not match the query, for which a client drops it (RFC 5452 §9.1).";
+    DNS_ANSWER_LATE = "dns.answer-late", "The DNS server took its time, and the firmware did not wait for the answer (RFC 1123 §6.1.3.3).";
     DNS_ALIAS_NOT_FOLLOWED = "dns.alias-not-followed", "The DNS answer has a canonical name and no address, and the firmware did not ask for that name (RFC 1034 §5.3.3).";
     DNS_ANSWER_NOT_USED = "dns.answer-not-used", "The DNS server answered, but no connection was tried.";
 

@@ -79,7 +79,7 @@ impl<'a> Facts<'a> {
 
     fn take(&mut self, at: GuestTime, event: &'a Event) {
         let answered =
-            [Handshake::take(&mut self.handshakes, event), self.ipv6.take(event), self.names.take(event)];
+            [Handshake::take(&mut self.handshakes, event), self.ipv6.take(event), self.names.take(at, event)];
         if answered.contains(&true) {
             self.last_answer = Some(at);
         }

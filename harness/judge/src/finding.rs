@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// An attempt that ends this soon after our last answer was ended by that answer. EDK2's shortest network timer is the
 /// 2 s of a DNS query, and a console line is stamped some 0.1 s late on the virtual clock.
-const PROMPT: Duration = Duration::from_millis(1500);
+pub(crate) const PROMPT: Duration = Duration::from_millis(1500);
 
 /// Why the harness stopped watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

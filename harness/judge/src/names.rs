@@ -2,8 +2,10 @@
 
 use crate::cause::*;
 use crate::facts6::cited;
-use record::{Direction, Event};
+use crate::finding::PROMPT;
+use record::{Direction, Event, GuestTime};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A question to a DNS server, and what came of it.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,7 @@ struct Query<'a> {
     tcp: bool,
     answer: Option<Answer<'a>>,
     frame: u64,
+    at: GuestTime,
 }
 
 /// A DNS server's answer.
@@ -23,6 +26,8 @@ struct Answer<'a> {
     records: &'a [String],
     truncated: bool,
     note: Option<&'a str>,
+    /// How long it took.
+    after: Duration,
 }
 
 /// What was asked and answered, in order.
@@ -35,18 +40,23 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// Takes an event in order; whether it is an answer of ours.
-    pub(crate) fn take(&mut self, event: &'a Event) -> bool {
+    pub(crate) fn take(&mut self, at: GuestTime, event: &'a Event) -> bool {
         match event {
             Event::Frame { number, direction: Direction::FromGuest, .. } => self.frame = *number,
             Event::DnsQuery { server, name, kind, tcp } => {
                 let (server, tcp, frame) = (*server, *tcp, self.frame);
-                self.queries.push(Query { server, name, kind, tcp, answer: None, frame });
+                self.queries.push(Query { server, name, kind, tcp, answer: None, frame, at });
             }
             Event::DnsAnswer { name, kind, rcode, answers, truncated, note } => {
-                let answer = Answer { rcode, records: answers, truncated: *truncated, note: note.as_deref() };
                 let asked = |query: &&mut Query<'_>| query.name == name && query.kind == kind;
                 if let Some(query) = self.queries.iter_mut().rev().find(asked) {
-                    query.answer = Some(answer);
+                    query.answer = Some(Answer {
+                        rcode,
+                        records: answers,
+                        truncated: *truncated,
+                        note: note.as_deref(),
+                        after: at.since(query.at),
+                    });
                 }
                 return true;
             }
@@ -78,6 +88,10 @@ impl<'a> Names<'a> {
         };
         if let Some(note) = answer.note {
             return (DNS_ANSWER_MISMATCHED, noted(Some(note)));
+        }
+        if answer.after > PROMPT {
+            let seconds = answer.after.as_secs_f64();
+            return (DNS_ANSWER_LATE, noted(Some(&format!("after {seconds:.1} s"))));
         }
         if answer.truncated && !query.tcp {
             return (DNS_TRUNCATED, noted(None));
@@ -130,13 +144,13 @@ mod tests {
         event
     }
 
-    fn found(events: &[Event], servers: &[&str]) -> String {
+    fn found(events: &[Event], servers: &[&str], step: u64) -> String {
         let mut names = Names::default();
         let frame =
             Event::Frame { number: 7, direction: Direction::FromGuest, length: 60, summary: String::new() };
-        names.take(&frame);
-        for event in events {
-            names.take(event);
+        names.take(GuestTime::ZERO, &frame);
+        for (event, turn) in events.iter().zip(0..) {
+            names.take(GuestTime::from_micros(turn * step), event);
         }
         let servers: Vec<IpAddr> = servers.iter().map(|server| server.parse().unwrap()).collect();
         let (cause, note) = names.cause(&servers);
@@ -189,7 +203,9 @@ mod tests {
             ),
         ] {
             let note = note.map_or(String::new(), |note| format!("{asked}{note}; {frame}"));
-            assert_eq!(found(&events, servers), format!("{cause} ({note})"));
+            assert_eq!(found(&events, servers, 10_000), format!("{cause} ({note})"));
         }
+        let late = [query(false), answer("NOERROR", &[address])];
+        assert_eq!(found(&late, one, 3_000_000), format!("dns.answer-late ({asked}; after 3.0 s; {frame})"));
     }
 }

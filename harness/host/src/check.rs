@@ -126,6 +126,13 @@ const TOOLS: &[Tool] = &[
         packages: ["isc-dhcp-client", "dhcp-client", "dhclient", "dhcp-client"],
     },
     Tool {
+        name: "dig",
+        programs: &["dig"],
+        purpose: Purpose::Test,
+        why: "witnesses that our DNS server is a good one",
+        packages: ["bind9-dnsutils", "bind-utils", "bind-utils", "bind"],
+    },
+    Tool {
         name: "socat",
         programs: &["socat"],
         purpose: Purpose::Test,

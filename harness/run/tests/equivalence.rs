@@ -36,6 +36,12 @@ const QUICK: &[&str] = &[
     "tls/leaf-key[key=rsa-2048,version=1.2]",
     "tls/leaf-key[key=p-256,version=1.2]",
     "tls/leaf-expired[valid_until_days=-1]",
+    "dns/plain-ipv4",
+    "dns/error-ipv4[rcode=nxdomain]",
+    // The oldest has no IPv6.
+    "dhcp6/plain[boot=ipv6,wait_seconds=5]@ovmf-x64-sid",
+    "dns/plain@ovmf-x64-sid",
+    "ra/none@ovmf-x64-sid",
 ];
 /// The oldest and the newest build.
 const QUICK_BUILDS: &[&str] = &["ovmf-x64-bullseye", "ovmf-x64-sid"];

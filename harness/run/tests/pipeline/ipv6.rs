@@ -151,6 +151,7 @@ fn names() -> Vec<Row> {
             "dns.not-asked",
         ),
         of("dns-silent", named!("dns: { enabled: false }"), conforming(), GivesUp, "dns.no-answer"),
+        of("dns-late", named!("dns: { delay_seconds: 9 }"), conforming(), GivesUp, "dns.answer-late"),
         of("dns-dead", two, once(), GivesUp, "dns.other-server-not-asked"),
         of("dns-nxdomain", named!("dns: { rcode: nxdomain }"), conforming(), Refuses, "dns.no-such-name"),
         of("dns-servfail", named!("dns: { rcode: servfail }"), conforming(), Refuses, "dns.error"),

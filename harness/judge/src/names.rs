@@ -47,9 +47,14 @@ impl<'a> Names<'a> {
                 let (server, tcp, frame) = (*server, *tcp, self.frame);
                 self.queries.push(Query { server, name, kind, tcp, answer: None, frame, at });
             }
-            Event::DnsAnswer { name, kind, rcode, answers, truncated, note } => {
-                let asked = |query: &&mut Query<'_>| query.name == name && query.kind == kind;
-                if let Some(query) = self.queries.iter_mut().rev().find(asked) {
+            Event::DnsAnswer { server, name, kind, rcode, answers, truncated, note } => {
+                // A server answers in the order in which it is asked.
+                let asked = |query: &&mut Query<'_>| {
+                    query.answer.is_none()
+                        && query.server == *server
+                        && (query.name, query.kind) == (name.as_str(), kind.as_str())
+                };
+                if let Some(query) = self.queries.iter_mut().find(asked) {
                     query.answer = Some(Answer {
                         rcode,
                         records: answers,
@@ -78,6 +83,11 @@ impl<'a> Names<'a> {
             let parts = [Some(question.as_str()), note, frames.as_deref()];
             Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
         };
+        let late = |answer: &Answer<'_>| answer.after > PROMPT;
+        if let Some(late) = self.queries.iter().rev().filter_map(|query| query.answer).find(late) {
+            let seconds = late.after.as_secs_f64();
+            return (DNS_ANSWER_LATE, noted(Some(&format!("after {seconds:.1} s"))));
+        }
         let Some(answer) = &query.answer else {
             let asked = |server: &IpAddr| self.queries.iter().any(|query| query.server == *server);
             let other = servers.iter().find(|server| !asked(server));
@@ -88,10 +98,6 @@ impl<'a> Names<'a> {
         };
         if let Some(note) = answer.note {
             return (DNS_ANSWER_MISMATCHED, noted(Some(note)));
-        }
-        if answer.after > PROMPT {
-            let seconds = answer.after.as_secs_f64();
-            return (DNS_ANSWER_LATE, noted(Some(&format!("after {seconds:.1} s"))));
         }
         if answer.truncated && !query.tcp {
             return (DNS_TRUNCATED, noted(None));
@@ -128,6 +134,7 @@ mod tests {
 
     fn answer(rcode: &str, records: &[&str]) -> Event {
         Event::DnsAnswer {
+            server: "2001:db8::1".parse().unwrap(),
             name: "boot.example".into(),
             kind: "AAAA".into(),
             rcode: rcode.into(),
@@ -205,7 +212,7 @@ mod tests {
             let note = note.map_or(String::new(), |note| format!("{asked}{note}; {frame}"));
             assert_eq!(found(&events, servers, 10_000), format!("{cause} ({note})"));
         }
-        let late = [query(false), answer("NOERROR", &[address])];
+        let late = [query(false), answer("NOERROR", &[address]), query(false)];
         assert_eq!(found(&late, one, 3_000_000), format!("dns.answer-late ({asked}; after 3.0 s; {frame})"));
     }
 }

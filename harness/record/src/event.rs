@@ -343,6 +343,8 @@ pub enum Event {
     },
     /// The DNS server answered.
     DnsAnswer {
+        /// The server's address.
+        server: IpAddr,
         /// The name that was asked for.
         name: String,
         /// The record type that was asked for.

@@ -13,6 +13,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Name of the file in a run's directory.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -155,12 +156,25 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Journa
     move |source| JournalError::Io { what, path, source }
 }
 
-/// The lock goes with the process, however that ends.
+/// Longest that a lock is waited for.
+const PASSING: Duration = Duration::from_secs(1);
+
+/// The lock goes with the process, however that ends. It may stay a moment longer: a child that another thread is just
+/// starting has every file of its parent between fork(2) and execve(2), and with them the lock (flock(2)).
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => JournalError::Busy(path.to_owned()),
-        TryLockError::Error(source) => JournalError::Io { what: "lock", path: path.to_owned(), source },
-    })
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if start.elapsed() < PASSING => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(path.to_owned())),
+            Err(TryLockError::Error(source)) => {
+                return Err(JournalError::Io { what: "lock", path: path.to_owned(), source });
+            }
+        }
+    }
 }
 
 /// Header, the last line about each cell, and how many bytes of the file they are.

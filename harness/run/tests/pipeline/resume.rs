@@ -7,6 +7,7 @@ use run::{Choices, Header, JOURNAL, Journal, JournalError, Plan, StartError};
 use scenario::Scenario;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Cells of [`the_plan`], controls included.
@@ -229,6 +230,21 @@ fn a_run_with_repeats_resumes_by_whole_cells() {
     let done = resume(first.directory, conforming(), setup(None));
     assert_eq!(matrix(&done), matrix(&undisturbed));
     assert_eq!(done.files(), undisturbed.files());
+}
+
+#[test]
+fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Journal::create(directory.path(), header(&the_plan())).unwrap());
+    // As a child has it that another thread is starting.
+    let held = fs::File::open(directory.path().join(JOURNAL)).unwrap();
+    held.lock().unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        drop(held);
+    });
+    Journal::open(directory.path()).unwrap();
+    holder.join().unwrap();
 }
 
 #[test]

@@ -27,13 +27,14 @@ enum Data {
 }
 
 impl Settings {
-    /// The answer to a query, and its event.
-    pub(super) fn respond(&self, query: &Query, truncated: bool) -> (Vec<u8>, Event) {
+    /// The answer to a query at an address of ours, and its event.
+    pub(super) fn respond(&self, query: &Query, server: IpAddr, truncated: bool) -> (Vec<u8>, Event) {
         let (rcode, mut records) = self.answer(query);
         if truncated {
             records.clear();
         }
         let event = Event::DnsAnswer {
+            server,
             name: query.name.clone(),
             kind: type_name(query.kind),
             rcode: rcode.name().into(),

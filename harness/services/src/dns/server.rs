@@ -48,7 +48,7 @@ impl Server {
             let why = "no DNS server at this address".into();
             return out.events.push(Event::DnsUnanswered { name: query.name, why });
         }
-        let (bytes, event) = self.settings.respond(&query, self.settings.truncated);
+        let (bytes, event) = self.settings.respond(&query, from.server(), self.settings.truncated);
         let shift = |on| u16::from(self.settings.mismatch == Some(on));
         let frame = from.reply(shift(Mismatch::SourcePort), shift(Mismatch::DestinationPort), &bytes);
         let delay = delay::duration(self.settings.delay_seconds);

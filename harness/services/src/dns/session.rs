@@ -59,7 +59,7 @@ impl Session {
             match Query::parse(&message) {
                 Ok(query) => {
                     events.push(query.event(self.server, true));
-                    let (message, event) = self.settings.respond(&query, false);
+                    let (message, event) = self.settings.respond(&query, self.server, false);
                     self.waiting.push_back(Waiting { message, event, due: None });
                 }
                 Err(error) => {

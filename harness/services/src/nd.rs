@@ -6,7 +6,7 @@ use crate::{SettingsError, address, delay, dhcp6};
 use record::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{collections::VecDeque, net::Ipv6Addr};
+use std::net::Ipv6Addr;
 use wire::{GuestTime, Outbox};
 
 /// ICMPv6 types of RFC 4861 §4.3 and §4.4.
@@ -16,8 +16,6 @@ const ADVERTISEMENT: u8 = 136;
 const SOURCE_LINK_ADDRESS: u8 = 1;
 /// Option of RFC 4861 §4.6.1: the target's link-layer address.
 const TARGET_LINK_ADDRESS: u8 = 2;
-/// Answers that may wait at the same time.
-const PENDING: usize = 256;
 
 /// The `nd:` block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -109,14 +107,13 @@ pub(crate) struct Responder {
     /// Addresses that are on the link although no prefix says so.
     neighbors: &'static [Ipv6Addr],
     lost: u32,
-    /// In the order in which they are due.
-    pending: VecDeque<(GuestTime, Vec<u8>)>,
+    pending: delay::Queue<Vec<u8>>,
 }
 
 impl Responder {
     /// A responder whose settings have been checked; `neighbors` are on the link although no prefix says so.
     pub(crate) fn new(settings: Settings, dhcp6: dhcp6::Settings, neighbors: &'static [Ipv6Addr]) -> Self {
-        Self { settings, dhcp6, neighbors, lost: 0, pending: VecDeque::new() }
+        Self { settings, dhcp6, neighbors, lost: 0, pending: delay::Queue::new() }
     }
 
     /// Whether a packet is a neighbour solicitation, valid or not.
@@ -149,14 +146,12 @@ impl Responder {
 
     /// Sends the answers that are due.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
-        while self.pending.front().is_some_and(|(due, _)| *due <= now) {
-            out.frames.extend(self.pending.pop_front().map(|(_, frame)| frame));
-        }
+        out.frames.extend(self.pending.due(now));
     }
 
     /// When the next answer is due.
     pub(crate) fn poll_at(&self) -> Option<GuestTime> {
-        self.pending.front().map(|(due, _)| *due)
+        self.pending.poll_at()
     }
 
     /// Why this solicitation gets no answer.
@@ -174,8 +169,8 @@ impl Responder {
         let delay = delay::duration(self.settings.delay_seconds);
         if delay.is_zero() {
             out.frames.push(frame);
-        } else if self.pending.len() < PENDING {
-            self.pending.push_back((now + delay, frame));
+        } else if !self.pending.is_full() {
+            self.pending.push(now + delay, frame);
         }
     }
 

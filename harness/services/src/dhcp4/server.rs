@@ -4,10 +4,9 @@
 
 use super::message::{BOOTREPLY, BOOTREQUEST, ETHERNET, Message, option};
 use super::{BootfileIn, RequestAnswer, Settings};
-use crate::{address, frame};
+use crate::{address, delay, frame};
 use record::{Dhcp4Message, Event};
 use std::{
-    collections::VecDeque,
     net::{Ipv4Addr, SocketAddrV4},
     time::Duration,
 };
@@ -17,9 +16,6 @@ use wire::{GuestTime, Outbox};
 pub(crate) const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
 
-/// Offers that may wait at the same time; a client that sends more is not a client.
-const PENDING: usize = 256;
-
 /// The server and the offers that it delays.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -27,8 +23,7 @@ pub(crate) struct Server {
     /// The boot file with its placeholders replaced.
     bootfile: Option<String>,
     offer_delay: Duration,
-    /// In the order in which they are due: the delay is one for all.
-    pending: VecDeque<(GuestTime, Reply)>,
+    pending: delay::Queue<Reply>,
 }
 
 #[derive(Debug)]
@@ -42,7 +37,7 @@ struct Reply {
 impl Server {
     /// A server whose settings have been checked.
     pub(crate) fn new(settings: Settings, bootfile: Option<String>, offer_delay: Duration) -> Self {
-        Self { settings, bootfile, offer_delay, pending: VecDeque::new() }
+        Self { settings, bootfile, offer_delay, pending: delay::Queue::new() }
     }
 
     /// Takes the payload of a datagram that was sent to the server's port.
@@ -66,10 +61,10 @@ impl Server {
         let answer = self.refusal(&request).map_or_else(|| self.answer(kind, &request), Err);
         match answer {
             Ok(Some(reply)) if reply.kind == Dhcp4Message::Offer && !self.offer_delay.is_zero() => {
-                if self.pending.len() < PENDING {
-                    self.pending.push_back((now + self.offer_delay, reply));
+                if self.pending.is_full() {
+                    unanswered(kind, format!("{} offers are waiting already", delay::WAITING), out);
                 } else {
-                    unanswered(kind, format!("{PENDING} offers are waiting already"), out);
+                    self.pending.push(now + self.offer_delay, reply);
                 }
             }
             Ok(Some(reply)) => self.send(&reply, out),
@@ -80,16 +75,14 @@ impl Server {
 
     /// Sends the offers that are due.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
-        while self.pending.front().is_some_and(|(due, _)| *due <= now) {
-            if let Some((_, reply)) = self.pending.pop_front() {
-                self.send(&reply, out);
-            }
+        for reply in self.pending.due(now) {
+            self.send(&reply, out);
         }
     }
 
     /// When the next offer is due.
     pub(crate) fn poll_at(&self) -> Option<GuestTime> {
-        self.pending.front().map(|(due, _)| *due)
+        self.pending.poll_at()
     }
 
     /// Why this server has nothing to do with the message, whatever its type.

@@ -27,8 +27,6 @@ pub(super) const LEASES: usize = 64;
 pub(super) const LEASE_STEP: u128 = 0x1000;
 /// IPv6's 1500 bytes and the Ethernet header (RFC 2464 §2).
 const FRAME: usize = 1514;
-/// Answers that may wait at the same time.
-const PENDING: usize = 256;
 
 /// All DHCPv6 servers of the link.
 #[derive(Debug)]
@@ -36,7 +34,7 @@ pub(crate) struct Servers {
     servers: Vec<Server>,
     /// Whether a relay agent stands between clients and servers.
     relay: bool,
-    pending: Vec<(GuestTime, Reply)>,
+    pending: delay::Queue<Reply>,
 }
 
 #[derive(Debug)]
@@ -70,7 +68,7 @@ impl Servers {
             leases: Vec::new(),
         });
         let servers = if settings.mode == Mode::None { Vec::new() } else { servers.collect() };
-        Self { servers, relay: settings.relay, pending: Vec::new() }
+        Self { servers, relay: settings.relay, pending: delay::Queue::new() }
     }
 
     /// Whether an address is one that the servers of `settings` may assign.
@@ -145,8 +143,8 @@ impl Servers {
                     if !waits || delay.is_zero() {
                         out.frames.push(reply.frame);
                         out.events.extend(reply.events);
-                    } else if self.pending.len() < PENDING {
-                        self.pending.push((now + delay, reply));
+                    } else if !self.pending.is_full() {
+                        self.pending.push(now + delay, reply);
                     }
                 }
                 Err(reason) => why = why.or(Some(reason)),
@@ -159,11 +157,7 @@ impl Servers {
 
     /// Sends the answers that are due.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
-        let (mut due, later): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.pending).into_iter().partition(|(due, _)| *due <= now);
-        self.pending = later;
-        due.sort_by_key(|(due, _)| *due);
-        for (_, reply) in due {
+        for reply in self.pending.due(now) {
             out.frames.push(reply.frame);
             out.events.extend(reply.events);
         }
@@ -171,7 +165,7 @@ impl Servers {
 
     /// When the next answer is due.
     pub(crate) fn poll_at(&self) -> Option<GuestTime> {
-        self.pending.iter().map(|(due, _)| *due).min()
+        self.pending.poll_at()
     }
 }
 

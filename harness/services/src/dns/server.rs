@@ -9,8 +9,6 @@ use wire::{GuestTime, Outbox};
 
 /// Port of RFC 1035 §4.2.
 pub(crate) const SERVER_PORT: u16 = 53;
-/// Answers that may wait at the same time.
-const PENDING: usize = 256;
 
 /// Where an answer goes: the way back of a query's datagram.
 pub(crate) trait Question {
@@ -25,13 +23,13 @@ pub(crate) trait Question {
 #[derive(Debug)]
 pub(crate) struct Server {
     settings: Settings,
-    pending: Vec<(GuestTime, Vec<u8>, Event)>,
+    pending: delay::Queue<(Vec<u8>, Event)>,
 }
 
 impl Server {
     /// A server whose settings have been checked.
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, pending: Vec::new() }
+        Self { settings, pending: delay::Queue::new() }
     }
 
     /// Takes the payload of a datagram that was sent to the server's port.
@@ -55,15 +53,14 @@ impl Server {
         if delay.is_zero() {
             out.frames.push(frame);
             out.events.push(event);
-        } else if self.pending.len() < PENDING {
-            self.pending.push((now + delay, frame, event));
+        } else if !self.pending.is_full() {
+            self.pending.push(now + delay, (frame, event));
         }
     }
 
-    /// Sends the answers that are due: the delay is one for all, so they are in order.
+    /// Sends the answers that are due.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
-        let due = self.pending.iter().take_while(|(due, ..)| *due <= now).count();
-        for (_, frame, event) in self.pending.drain(..due) {
+        for (frame, event) in self.pending.due(now) {
             out.frames.push(frame);
             out.events.push(event);
         }
@@ -71,6 +68,6 @@ impl Server {
 
     /// When the next answer is due.
     pub(crate) fn poll_at(&self) -> Option<GuestTime> {
-        self.pending.first().map(|(due, ..)| *due)
+        self.pending.poll_at()
     }
 }

@@ -10,8 +10,6 @@ use wire::{GuestTime, Outbox};
 
 /// Option of RFC 4861 §4.6.1.
 const SOURCE_LINK_ADDRESS: u8 = 1;
-/// Advertisements that may wait at the same time.
-const PENDING: usize = 256;
 
 /// All routers of the link.
 #[derive(Debug)]
@@ -19,8 +17,8 @@ pub(crate) struct Routers {
     routers: Vec<Router>,
     lose: u32,
     lost: u32,
-    /// Advertisements that are due: when, of which router, and to whom.
-    pending: Vec<(GuestTime, usize, Host)>,
+    /// Advertisements: of which router, and to whom.
+    pending: delay::Queue<(usize, Host)>,
     /// Whether the guest has been heard.
     heard: bool,
     /// What our router has to say to a host that uses it.
@@ -59,7 +57,7 @@ impl Routers {
             routers,
             lose: settings.lose,
             lost: 0,
-            pending: Vec::new(),
+            pending: delay::Queue::new(),
             heard: false,
             redirect,
             redirected: false,
@@ -103,8 +101,8 @@ impl Routers {
             let to = from
                 .filter(|_| router.settings.unicast)
                 .map_or_else(|| Host::group(ALL_NODES), |address| Host { mac: packet.mac, address });
-            if self.pending.len() < PENDING {
-                self.pending.push((now + delay::duration(router.settings.delay_seconds), at, to));
+            if !self.pending.is_full() {
+                self.pending.push(now + delay::duration(router.settings.delay_seconds), (at, to));
             }
         }
         self.poll(now, out);
@@ -159,19 +157,15 @@ impl Routers {
             if router.unsolicited.is_some_and(|due| due <= now) {
                 let every = router.settings.interval_seconds.map(delay::duration);
                 router.unsolicited = every.map(|every| now + every);
-                self.pending.push((now, at, Host::group(ALL_NODES)));
+                self.pending.push(now, (at, Host::group(ALL_NODES)));
             }
             if router.changes.is_some_and(|due| due <= now) {
                 router.changes = None;
                 router.change();
-                self.pending.push((now, at, Host::group(ALL_NODES)));
+                self.pending.push(now, (at, Host::group(ALL_NODES)));
             }
         }
-        let (due, later) = std::mem::take(&mut self.pending).into_iter().partition(|(due, ..)| *due <= now);
-        self.pending = later;
-        let mut due: Vec<(GuestTime, usize, Host)> = due;
-        due.sort_by_key(|(due, ..)| *due);
-        for (_, at, to) in due {
+        for (at, to) in self.pending.due(now) {
             if self.lost < self.lose {
                 self.lost += 1;
                 let why = format!("the scenario loses {} of {}", self.lost, self.lose);
@@ -185,7 +179,7 @@ impl Routers {
     /// When something is due.
     pub(crate) fn poll_at(&self) -> Option<GuestTime> {
         let routers = self.routers.iter().flat_map(|router| [router.changes, router.unsolicited]).flatten();
-        self.pending.iter().map(|(due, ..)| *due).chain(routers).min()
+        routers.chain(self.pending.poll_at()).min()
     }
 }
 

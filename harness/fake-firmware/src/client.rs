@@ -13,7 +13,7 @@ use crate::{console, device_path, garbage, guest};
 use fetch::Fetching;
 use interface::Interface;
 use lease::{Requesting, Selecting};
-use lease6::{Requesting6, Settling, Soliciting};
+use lease6::Settling;
 use resolve::Resolving;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -60,8 +60,8 @@ enum State {
     Requesting(Requesting),
     /// A boot over IPv6 that waits for its link-local address.
     Tentative,
-    Soliciting(Soliciting),
-    Requesting6(Requesting6),
+    Soliciting(Selecting<crate::dhcp6::Offer>),
+    Requesting6(Requesting<crate::dhcp6::Offer>),
     Settling(Settling),
     Resolving(Box<Resolving>),
     Fetching(Box<Fetching>),

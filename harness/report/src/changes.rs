@@ -2,7 +2,7 @@
 
 use crate::words;
 use record::{CellResult, Results, Verdict};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What is different about a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +76,9 @@ impl<'a> Changes<'a> {
         let measured = |cell: &&CellResult| cell.verdict != Verdict::Error;
         let of = |results: &'a Results| results.cells.iter().filter(measured);
         let earlier: HashMap<&str, &CellResult> = of(before).map(|cell| (cell.id.as_str(), cell)).collect();
-        let later: HashMap<&str, &CellResult> = of(after).map(|cell| (cell.id.as_str(), cell)).collect();
+        let later: HashSet<&str> = of(after).map(|cell| cell.id.as_str()).collect();
         let now = of(after).map(|cell| (earlier.get(cell.id.as_str()).copied(), Some(cell)));
-        let gone =
-            of(before).filter(|cell| !later.contains_key(cell.id.as_str())).map(|cell| (Some(cell), None));
+        let gone = of(before).filter(|cell| !later.contains(cell.id.as_str())).map(|cell| (Some(cell), None));
 
         let mut changes = Self { cells: Vec::new(), same: 0 };
         for (before, after) in now.chain(gone) {

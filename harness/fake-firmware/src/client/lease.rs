@@ -12,21 +12,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use wire::GuestTime;
 
-/// Collecting offers.
-pub(super) struct Selecting {
+/// Collecting offers, of DHCPv4 or of DHCPv6.
+pub(super) struct Selecting<O = Offer> {
     pub(super) started: GuestTime,
     pub(super) sent: u32,
     pub(super) until: GuestTime,
-    pub(super) offers: Vec<Offer>,
+    pub(super) offers: Vec<O>,
     pub(super) restarts: u32,
 }
 
-/// Waiting for an ACK.
-pub(super) struct Requesting {
+/// Waiting for the server of the offer that was taken.
+pub(super) struct Requesting<O = Offer> {
     pub(super) started: GuestTime,
     pub(super) sent: u32,
     pub(super) until: GuestTime,
-    pub(super) offer: Offer,
+    pub(super) offer: O,
     pub(super) url: Url,
     pub(super) restarts: u32,
 }

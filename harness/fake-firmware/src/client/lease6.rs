@@ -1,7 +1,7 @@
 //! From SOLICIT to a lease that can be used (RFC 8415 §18.2).
 
 use super::interface::Standing;
-use super::lease::patience;
+use super::lease::{Requesting, Selecting, patience};
 use super::{Client, Effect, Lease, State};
 use crate::behaviour::{Moment, Offers};
 use crate::console;
@@ -20,24 +20,8 @@ const ASSUMED: u8 = 64;
 /// A server with this preference is taken at once (RFC 8415 §18.2.1).
 const AT_ONCE: u8 = 255;
 
-/// Collecting advertisements.
-pub(super) struct Soliciting {
-    pub(super) started: GuestTime,
-    pub(super) sent: u32,
-    pub(super) until: GuestTime,
-    pub(super) offers: Vec<Offer>,
-    pub(super) restarts: u32,
-}
-
-/// Waiting for a REPLY.
-pub(super) struct Requesting6 {
-    pub(super) started: GuestTime,
-    pub(super) sent: u32,
-    pub(super) until: GuestTime,
-    pub(super) offer: Offer,
-    pub(super) url: Url,
-    pub(super) restarts: u32,
-}
+type Soliciting = Selecting<Offer>;
+type Requesting6 = Requesting<Offer>;
 
 /// There is a lease, but its address is tentative or a router is waited for.
 pub(super) struct Settling {

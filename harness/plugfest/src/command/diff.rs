@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 use record::Results;
 use report::terminal::{TerminalOptions, render_changes};
-use report::{Change, Changes};
+use report::{Change, Changes, Format, Json};
 use std::path::{Path, PathBuf};
 
 /// Prints the changes; those for the worse make the exit code.
@@ -28,17 +28,14 @@ pub fn since(baseline: &Results, results: &Results, options: &TerminalOptions) -
 
 /// The run that `which` means, and the folder of its results: a `results.json`, a run's folder, or a name in `out`.
 pub fn results(which: &str, out: &Path) -> Result<(PathBuf, Results), Failure> {
-    let given = PathBuf::from(which);
-    let places = [given.clone(), given.join(NAME), out.join(which).join(NAME)];
+    let (given, name) = (PathBuf::from(which), Json.file_name());
+    let places = [given.clone(), given.join(name), out.join(which).join(name)];
     let Some(path) = places.iter().find(|path| path.is_file()) else {
         return Err(Failure::bad_input(format!(
-            "failed to find the results of run {which}: there is no file {which}, and no {NAME} in {which} or {}; give a run's folder",
+            "failed to find the results of run {which}: there is no file {which}, and no {name} in {which} or {}; give a run's folder",
             out.join(which).display()
         )));
     };
     let results = report::load(path).map_err(|error| Failure::bad_input(format!("failed to {error}")))?;
     Ok((path.parent().unwrap_or(Path::new(".")).to_owned(), results))
 }
-
-/// What every run's results are called.
-const NAME: &str = "results.json";

@@ -157,7 +157,7 @@ fn cells(wanted: &[String], firmware: &Firmware) -> Result<Vec<Cell>, String> {
     let scenarios = scenario::open(&root, &selectors).map_err(words)?;
     let names = [firmware.id.clone()];
     let selected = scenario::select(&scenarios, &names, &selectors).map_err(words)?;
-    let plan = run::plan(&selected, vec![firmware.clone()], &run::control());
+    let plan = run::plan(&selected, vec![firmware.clone()], &run::controls());
     // The control comes first in a plan whether it was selected or not; here it is a cell like any other.
     let is_selected = |cell: &Cell| selected.iter().any(|selected| selected.scenario.id == cell.scenario);
     Ok(plan.cells.into_iter().filter(is_selected).collect())

@@ -43,10 +43,11 @@ fn build() -> Firmware {
 }
 
 fn measure(behaviour: Behaviour, copies: usize) -> Result<Batch, BatchError> {
-    let control = run::control();
+    let controls = run::controls();
+    let control = &controls[0];
     let selected: Vec<_> =
-        control.points().iter().map(|point| Selected { scenario: &control, point, firmware: 0 }).collect();
-    let plan = run::plan(&selected, vec![build()], &control);
+        control.points().iter().map(|point| Selected { scenario: control, point, firmware: 0 }).collect();
+    let plan = run::plan(&selected, vec![build()], &controls);
     let setup = Setup { jobs: 2, clock: ClockMode::Virtual, seed: 1 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(batch::run(&plan.cells, &plan.firmware, copies, Fakes(behaviour), &setup))

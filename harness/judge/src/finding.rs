@@ -12,6 +12,9 @@ use std::time::Duration;
 /// 2 s of a DNS query, and a console line is stamped some 0.1 s late on the virtual clock.
 pub(crate) const PROMPT: Duration = Duration::from_millis(1500);
 
+/// Shortest time for which an address is tentative: one probe and RETRANS_TIMER (RFC 4862 §5.1, RFC 4861 §10).
+const PROBING: Duration = Duration::from_secs(1);
+
 /// Why the harness stopped watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -31,6 +34,27 @@ pub enum Ending {
     Limit,
 }
 
+/// What the harness saw of an attempt beside its timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Why it stopped watching.
+    pub ending: Ending,
+    /// When.
+    pub ended: GuestTime,
+    /// Whether the console claimed to start an image.
+    pub image_started: bool,
+    /// When the console said that an attempt over IPv6 begins.
+    pub ipv6_began: Option<GuestTime>,
+}
+
+impl Watched {
+    /// Whether an attempt over IPv6 was over before any address could be in use (RFC 4862 §5.4). How much of the
+    /// probing was on the wire by then is a matter of chance.
+    fn is_shorter_than_probing(&self) -> bool {
+        self.ipv6_began.is_some_and(|began| self.ended.since(began) < PROBING)
+    }
+}
+
 /// What is found about the firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -44,10 +68,12 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Judges a cell from its timeline, why watching ended, when, and whether the console claimed to start an image.
-pub fn judge(timeline: &[Entry], ending: Ending, ended: GuestTime, image_started: bool) -> Finding {
+/// Judges a cell from its timeline and how it was watched.
+pub fn judge(timeline: &[Entry], watched: Watched) -> Finding {
+    let Watched { ending, ended, image_started, .. } = watched;
     let facts = Facts::from_timeline(timeline);
-    let stage = facts.stage();
+    let tentative = watched.is_shorter_than_probing() && !facts.ipv6.has_asked();
+    let stage = if tentative { facts.stage().max(Stage::Address) } else { facts.stage() };
     let outcome = match ending {
         _ if facts.genuine_proof => Outcome::Boots,
         Ending::Proof | Ending::AttemptFailed | Ending::NothingToBoot => match facts.last_answer {
@@ -63,6 +89,7 @@ pub fn judge(timeline: &[Entry], ending: Ending, ended: GuestTime, image_started
     let (cause, note) = match ending {
         Ending::Crashed => (FIRMWARE_EXCEPTION, None),
         Ending::MachineReset => (FIRMWARE_RESET, None),
+        _ if tentative && stage == Stage::Address => ipv6_cause(&facts.ipv6),
         _ => cause(&facts, stage, ending, image_started),
     };
     let detail = match note {
@@ -273,6 +300,38 @@ fn media_type_is_known(value: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use record::{Direction, Event};
+
+    /// The race between an attempt and duplicate address detection is the same race whatever was sent before it was lost.
+    #[test]
+    fn an_attempt_over_ipv6_that_is_shorter_than_probing_failed_for_it() {
+        let began = GuestTime::from_micros(5_000_000);
+        let at = |event| Entry { at: began, event };
+        let frame = |number| {
+            at(Event::Frame { number, direction: Direction::FromGuest, summary: String::new(), length: 90 })
+        };
+        let probe = || at(Event::DadProbe { target: "fe80::5".parse().unwrap(), taken: false });
+        let soliciting = || at(Event::RouterSolicited { from: None });
+        for (timeline, milliseconds, ipv6, expected) in [
+            (vec![], 3, true, "nd.address-tentative"),
+            (vec![frame(1)], 3, true, "nd.address-tentative"),
+            (vec![frame(1), probe()], 3, true, "nd.address-tentative"),
+            (vec![], 1000, true, "link.no-frame"),
+            (vec![], 3, false, "link.no-frame"),
+            (vec![frame(1)], 1000, true, "link.no-dhcp"),
+            (vec![frame(1), soliciting()], 3, true, "ra.no-advertisement"),
+        ] {
+            let watched = Watched {
+                ending: Ending::AttemptFailed,
+                ended: began + Duration::from_millis(milliseconds),
+                image_started: false,
+                ipv6_began: ipv6.then_some(began),
+            };
+            let found = judge(&timeline, watched);
+            let stage = if expected.starts_with("link") { Stage::Link } else { Stage::Address };
+            assert_eq!((found.cause, found.stage), (Some(expected), stage), "{timeline:?} {milliseconds} ms");
+        }
+    }
 
     #[test]
     fn a_urls_host_is_an_address_or_a_name() {

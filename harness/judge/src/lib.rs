@@ -15,6 +15,6 @@ mod verdict;
 mod waiver;
 
 pub use cause::{CAUSES, Cause};
-pub use finding::{Ending, Finding, judge};
+pub use finding::{Ending, Finding, Watched, judge};
 pub use verdict::{Charge, Ruling, deliver};
 pub use waiver::{Waiver, WaiverError, Waivers};

@@ -3,7 +3,7 @@
 use crate::{Cell, Guests, Options, Started, Transcript, Unequipped};
 use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
-use judge::{Ending, Finding};
+use judge::{Ending, Finding, Watched};
 use payload::Payload;
 use record::{Accelerator, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
 use services::{Network, NetworkError};
@@ -124,11 +124,12 @@ pub(crate) async fn attempt<G: Guests>(
         attempt_began: GuestTime::ZERO,
         last_sign: GuestTime::ZERO,
         image_started: false,
+        ipv6_began: None,
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
     };
     let watched = tokio::time::timeout(options.host_limit, watch.until_the_end()).await;
-    let Watch { now, image_started, mut evidence, worst_delay, .. } = watch;
+    let Watch { now, image_started, ipv6_began, mut evidence, worst_delay, .. } = watch;
     let ending = match watched {
         Err(_elapsed) => Err(CellError::HostLimit(options.host_limit)),
         Ok(Ok(_)) if worst_delay > LATE_ANSWER => Err(CellError::Late(worst_delay)),
@@ -141,7 +142,7 @@ pub(crate) async fn attempt<G: Guests>(
     let evidence = paths(directory, &kept.files);
     match ending {
         Ok(ending) => Ok(Finished {
-            finding: judge::judge(&kept.entries, ending, now, image_started),
+            finding: judge::judge(&kept.entries, Watched { ending, ended: now, image_started, ipv6_began }),
             transcript: Transcript::of(&kept.entries, firmware.family),
             client_hello: client_hello(&kept.entries),
             evidence,
@@ -228,6 +229,8 @@ struct Watch<'a, G> {
     attempt_began: GuestTime,
     last_sign: GuestTime,
     image_started: bool,
+    /// When the console said that an attempt over IPv6 begins.
+    ipv6_began: Option<GuestTime>,
     in_flight: VecDeque<InFlight>,
     worst_delay: Duration,
 }
@@ -349,7 +352,7 @@ impl<G: Guest> Watch<'_, G> {
         }
         for line in self.evidence.console(self.now, bytes)? {
             match self.firmware.family.console_sign(&line) {
-                Some(ConsoleSign::AttemptStarted) => self.sign_of_life(),
+                Some(ConsoleSign::AttemptStarted) => self.attempt_started(&line),
                 Some(ConsoleSign::ImageStarted) => self.image_started = true,
                 Some(ConsoleSign::AttemptFailed)
                     if self.ipv6 && self.firmware.family.is_about_ipv4(&line) => {}
@@ -361,10 +364,18 @@ impl<G: Guest> Watch<'_, G> {
         }
         // The firmware may hang before it ends the line that says that the attempt has started.
         let line = self.evidence.unfinished_console_line();
-        if self.power_on && self.firmware.family.console_sign(line) == Some(ConsoleSign::AttemptStarted) {
-            self.sign_of_life();
+        if self.firmware.family.console_sign(line) == Some(ConsoleSign::AttemptStarted) {
+            let line = line.to_owned();
+            self.attempt_started(&line);
         }
         Ok(None)
+    }
+
+    fn attempt_started(&mut self, line: &str) {
+        self.sign_of_life();
+        if self.ipv6 && !self.firmware.family.is_about_ipv4(line) {
+            self.ipv6_began.get_or_insert(self.now);
+        }
     }
 
     /// Sends what the network wants sent, and writes down what it noticed.

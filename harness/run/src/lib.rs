@@ -21,7 +21,7 @@ pub use equip::{Equipment, Unequipped, equip};
 pub use guests::{Guests, StartError, Started};
 pub use header::{Choices, Header};
 pub use journal::{JOURNAL, Journal, JournalError, Line};
-pub use plan::{CONTROL, Cell, Plan, control, plan};
+pub use plan::{CONTROL, Cell, Plan, controls, plan};
 pub use qemu::{QemuGuests, QemuOptions};
 pub use queue::Costs;
 pub use schedule::{Options, Progress, RunError, default_jobs, run};

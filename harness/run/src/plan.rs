@@ -11,6 +11,14 @@ use std::path::Path;
 /// The scenario that every firmware must boot before anything is said about it.
 pub const CONTROL: &str = "control/plain";
 
+/// The controls, as shipped. What one of them needs, it probes: a firmware that is declared to be without that and does
+/// not boot it is not tried on the other scenarios that need it. A new one is a file there and a line here.
+const SHIPPED: [(&str, &[u8]); 3] = [
+    (CONTROL, include_bytes!("../../../scenarios/control/plain.yaml")),
+    ("control/https", include_bytes!("../../../scenarios/control/https.yaml")),
+    ("control/ipv6", include_bytes!("../../../scenarios/control/ipv6.yaml")),
+];
+
 /// One point of a scenario on one firmware.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -30,8 +38,8 @@ pub struct Cell {
     pub level: Level,
     /// What a conforming client does.
     pub expected: Expected,
-    /// What the scenario needs of the firmware.
-    pub needs: Vec<Capability>,
+    /// The first of what it needs that the firmware is declared to be without.
+    pub lacks: Option<Capability>,
     /// The network.
     pub network: NetworkSettings,
     /// What `equip` has made for it, or why it could not.
@@ -47,6 +55,12 @@ impl Cell {
     pub fn is_control(&self) -> bool {
         self.scenario == CONTROL
     }
+
+    /// What its firmware is declared to be without, if this cell probes that.
+    pub(crate) fn probes(&self) -> Option<Capability> {
+        let control = SHIPPED.iter().any(|(id, _)| self.scenario == *id);
+        self.lacks.filter(|_| control && !self.is_control())
+    }
 }
 
 /// What a run is going to do.
@@ -57,32 +71,62 @@ pub struct Plan {
     pub cells: Vec<Cell>,
 }
 
-/// The control scenario, as shipped: it is in every run, whatever else was selected.
-pub fn control() -> Scenario {
-    let path = Path::new("control/plain.yaml");
-    let shipped = include_bytes!("../../../scenarios/control/plain.yaml");
-    Scenario::parse(path, shipped, Some(CONTROL))
-        .expect("invariant: a test reads the shipped control scenario")
+impl Plan {
+    /// The cells that run before the one at `index` and may spare it: its firmware's control, then the probe of what it lacks.
+    pub(crate) fn gates(&self, index: usize) -> impl Iterator<Item = usize> {
+        let cell = &self.cells[index];
+        let is_gate = move |other: &Cell| {
+            other.firmware == cell.firmware
+                && !cell.is_control()
+                && (other.is_control()
+                    || cell.probes().is_none() && cell.lacks.is_some() && other.probes() == cell.lacks)
+        };
+        let of_kind = move |control| {
+            self.cells.iter().position(|other| other.is_control() == control && is_gate(other))
+        };
+        of_kind(true).into_iter().chain(of_kind(false))
+    }
 }
 
-/// The cells of `selected`, and before them a control cell for each firmware that has any.
-pub fn plan(selected: &[Selected<'_>], firmware: Vec<Firmware>, control: &Scenario) -> Plan {
+/// The control scenarios, as shipped: they are in every run that has use for them, whatever else was selected.
+pub fn controls() -> Vec<Scenario> {
+    let parse = |(id, shipped): (&str, &[u8])| {
+        Scenario::parse(&Path::new(id).with_extension("yaml"), shipped, Some(id))
+            .expect("invariant: a test reads the shipped controls")
+    };
+    SHIPPED.into_iter().map(parse).collect()
+}
+
+/// The cells of `selected`, and before them the cells of `controls` that each firmware needs and that are not selected: the
+/// one that needs nothing, and those that probe what the firmware is declared to be without and a selected cell needs.
+pub fn plan(selected: &[Selected<'_>], firmware: Vec<Firmware>, controls: &[Scenario]) -> Plan {
     let mut cells = Vec::new();
     for (index, build) in firmware.iter().enumerate() {
         let of_build: Vec<_> = selected.iter().filter(|selected| selected.firmware == index).collect();
-        let has_control = of_build.iter().any(|selected| selected.scenario.id == CONTROL);
-        if !of_build.is_empty() && !has_control {
-            cells.extend(control.points().iter().map(|point| cell(control, point, index, build)));
+        if of_build.is_empty() {
+            continue;
+        }
+        let missed: Vec<_> =
+            of_build.iter().filter_map(|selected| lack(selected.scenario, selected.point, build)).collect();
+        for control in controls {
+            let absent = of_build.iter().all(|selected| selected.scenario.id != control.id);
+            let points = control.points().iter().filter(|point| match lack(control, point, build) {
+                _ if !absent => false,
+                Some(lack) => control.id == CONTROL || missed.contains(&lack),
+                None => control.id == CONTROL,
+            });
+            cells.extend(points.map(|point| cell(control, point, index, build)));
         }
     }
     cells.extend(selected.iter().map(|s| cell(s.scenario, s.point, s.firmware, &firmware[s.firmware])));
     Plan { firmware, cells }
 }
 
-/// What a scenario needs, and what one of its points does: over which IP version it boots is a setting.
-fn needs(scenario: &Scenario, point: &Point) -> Vec<Capability> {
-    let ipv6 = point.network.client.boot.is_ipv6() && !scenario.needs.contains(&Capability::Ipv6);
-    scenario.needs.iter().copied().chain(ipv6.then_some(Capability::Ipv6)).collect()
+/// What a firmware is declared to be without and the scenario needs, or one of its points: over which IP version it boots is
+/// a setting.
+fn lack(scenario: &Scenario, point: &Point, build: &Firmware) -> Option<Capability> {
+    let ipv6 = point.network.client.boot.is_ipv6().then_some(Capability::Ipv6);
+    scenario.needs.iter().copied().chain(ipv6).find(|need| !build.has(*need))
 }
 
 fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> Cell {
@@ -95,7 +139,7 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
         params: point.params.clone(),
         level: point.level,
         expected: point.expected.clone(),
-        needs: needs(scenario, point),
+        lacks: lack(scenario, point, build),
         network: point.network.clone(),
         equipment: Ok(Equipment::default()),
         resolved: scenario.resolved(point),
@@ -105,11 +149,17 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
 
 #[cfg(test)]
 mod tests {
+    use record::Capability;
+
     #[test]
-    fn the_control_is_the_plain_network() {
-        let control = super::control();
-        let [point] = control.points() else { panic!("the control scenario has one point") };
-        assert_eq!(point.network, services::NetworkSettings::default());
-        assert_eq!(point.expected.outcome, [record::Outcome::Boots]);
+    fn the_control_is_the_plain_network_and_the_others_need_what_they_probe() {
+        let controls = super::controls();
+        for control in &controls {
+            let [point] = control.points() else { panic!("{} has one point", control.id) };
+            assert_eq!(point.expected.outcome, [record::Outcome::Boots]);
+        }
+        assert_eq!(controls[0].points()[0].network, services::NetworkSettings::default());
+        let needs: Vec<_> = controls.iter().map(|control| control.needs.as_slice()).collect();
+        assert_eq!(needs, [[Capability::Http], [Capability::Https], [Capability::Ipv6]]);
     }
 }

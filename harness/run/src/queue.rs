@@ -1,5 +1,5 @@
-//! Which cell runs next: each firmware's control before its other cells, and otherwise the longest first, so that no
-//! long one is left over for the end while processors stand idle.
+//! Which cell runs next: those that others wait for before all others, and otherwise the longest first, so that no long one
+//! is left over for the end while processors stand idle.
 
 use crate::{Cell, Plan};
 use record::{CellResult, Outcome};
@@ -50,32 +50,34 @@ pub(crate) struct Task {
 /// The tasks that have not been taken.
 pub(crate) struct Queue {
     ready: BinaryHeap<Ranked>,
-    /// Those that wait for their firmware's control, by firmware.
-    waiting: Vec<Vec<Ranked>>,
+    /// Those that wait for another cell, by that cell.
+    waiting: HashMap<usize, Vec<Ranked>>,
 }
 
 /// Greater means earlier.
 struct Ranked {
     task: Task,
-    control: bool,
+    awaited: bool,
     seconds: f64,
 }
 
 impl Queue {
     /// All runs of the cells of `plan`, `runs` of each, that `is_done` does not exclude.
     pub fn new(plan: &Plan, runs: u32, costs: &Costs, is_done: impl Fn(usize) -> bool) -> Self {
-        let mut queue =
-            Self { ready: BinaryHeap::new(), waiting: plan.firmware.iter().map(|_| Vec::new()).collect() };
-        let open = || plan.cells.iter().enumerate().filter(|(index, _)| !is_done(*index));
-        for (index, cell) in open() {
-            let must_wait = open().any(|(_, other)| other.is_control() && other.firmware == cell.firmware);
+        let mut queue = Self { ready: BinaryHeap::new(), waiting: HashMap::new() };
+        for (index, cell) in plan.cells.iter().enumerate().filter(|(index, _)| !is_done(*index)) {
+            let gate = plan.gates(index).filter(|gate| !is_done(*gate)).last();
             for run in 1..=runs {
-                let control = cell.is_control() && run == 1;
+                let awaited = run == 1 && (cell.is_control() || cell.probes().is_some());
                 let ranked =
-                    Ranked { task: Task { cell: index, run }, control, seconds: costs.expected(cell) };
-                match must_wait && !control {
-                    true => queue.waiting[cell.firmware].push(ranked),
-                    false => queue.ready.push(ranked),
+                    Ranked { task: Task { cell: index, run }, awaited, seconds: costs.expected(cell) };
+                match gate {
+                    Some(gate) => queue.waiting.entry(gate).or_default().push(ranked),
+                    // The other runs of a control wait for its first.
+                    None if cell.is_control() && !awaited => {
+                        queue.waiting.entry(index).or_default().push(ranked);
+                    }
+                    None => queue.ready.push(ranked),
                 }
             }
         }
@@ -87,30 +89,30 @@ impl Queue {
         self.ready.pop().map(|ranked| ranked.task)
     }
 
-    /// The control of `firmware` has run.
-    pub fn release(&mut self, firmware: usize) {
-        self.ready.extend(self.waiting[firmware].drain(..));
+    /// The first run of the cell at `index` has been made: what waited for it goes on.
+    pub fn release(&mut self, index: usize) {
+        self.ready.extend(self.waiting.remove(&index).into_iter().flatten());
     }
 
     /// Gives up all cells but those for which `keep` says true; returns whether there were others.
     pub fn drop_all_but(&mut self, keep: impl Fn(usize) -> bool) -> bool {
         let before = self.len();
         self.ready.retain(|ranked| keep(ranked.task.cell));
-        for waiting in &mut self.waiting {
+        for waiting in self.waiting.values_mut() {
             waiting.retain(|ranked| keep(ranked.task.cell));
         }
         self.len() < before
     }
 
     fn len(&self) -> usize {
-        self.ready.len() + self.waiting.iter().map(Vec::len).sum::<usize>()
+        self.ready.len() + self.waiting.values().map(Vec::len).sum::<usize>()
     }
 }
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
         let place = |ranked: &Self| (Reverse(ranked.task.cell), Reverse(ranked.task.run));
-        (self.control.cmp(&other.control))
+        (self.awaited.cmp(&other.awaited))
             .then(self.seconds.total_cmp(&other.seconds))
             .then_with(|| place(self).cmp(&place(other)))
     }

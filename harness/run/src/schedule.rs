@@ -132,8 +132,8 @@ struct Shared<G, P> {
     results: RefCell<Vec<Option<CellResult>>>,
     /// The cells of which some runs are there or going on.
     running: RefCell<Vec<Option<Runs>>>,
-    /// Firmware whose control cell did not pass, with the control's own words.
-    condemned: RefCell<Vec<Option<String>>>,
+    /// By cell: why those that wait for it need not run.
+    hindrances: RefCell<Vec<Option<Hindrance>>>,
     accelerators: RefCell<Vec<Option<Accelerator>>>,
     /// Why no new cells are taken.
     stopped: RefCell<Option<String>>,
@@ -207,14 +207,14 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let journal = options.journal.take();
         let lines = journal.as_ref().map(Journal::lines).unwrap_or_default();
         let mut results = vec![None; plan.cells.len()];
-        let mut condemned = vec![None; plan.firmware.len()];
+        let mut hindrances = vec![None; plan.cells.len()];
         let mut accelerators = vec![None; plan.firmware.len()];
         for line in lines {
             let Some(index) = plan.cells.iter().position(|cell| cell.id == line.cell.id) else { continue };
             let cell = &plan.cells[index];
             accelerators[cell.firmware] = accelerators[cell.firmware].or(line.accelerator);
-            if cell.is_control() && line.cell.verdict != Verdict::Error {
-                condemned[cell.firmware] = distrust(&line.cell);
+            if line.cell.verdict != Verdict::Error {
+                hindrances[index] = hindrance(cell, &line.cell);
             }
             results[index] = Some(line.cell.clone());
         }
@@ -234,7 +234,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             queue: RefCell::new(queue),
             running: RefCell::new(plan.cells.iter().map(|_| None).collect()),
             results: RefCell::new(results),
-            condemned: RefCell::new(condemned),
+            hindrances: RefCell::new(hindrances),
             accelerators: RefCell::new(accelerators),
             stopped: RefCell::default(),
             plan,
@@ -275,10 +275,13 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
     async fn run_once(&self, task: Task) -> Run {
         let cell = &self.plan.cells[task.cell];
         let begun = Instant::now();
-        let condemned = self.condemned.borrow()[cell.firmware].clone();
-        // A control that failed is repeated like any other cell.
-        let mut run = if let Some(why) = condemned.filter(|_| !cell.is_control()) {
-            Run { result: self.error(cell, format!("control failed: {why}"), 0), transcript: None }
+        let hindrance = {
+            let hindrances = self.hindrances.borrow();
+            self.plan.gates(task.cell).find_map(|gate| hindrances[gate].clone())
+        };
+        let mut run = if let Some(Hindrance { verdict, why }) = hindrance {
+            let result = CellResult { verdict, ..self.error(cell, why, 0) };
+            Run { result, transcript: None }
         } else {
             self.report(Progress::Started(cell));
             self.measure(cell, task.run).await
@@ -290,9 +293,9 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
     /// Makes of a run what there is to be made of it.
     fn take(&self, task: Task, run: Run) -> Result<(), RunError> {
         let cell = &self.plan.cells[task.cell];
-        if cell.is_control() && task.run == 1 {
-            self.condemned.borrow_mut()[cell.firmware] = distrust(&run.result);
-            self.queue.borrow_mut().release(cell.firmware);
+        if task.run == 1 {
+            self.hindrances.borrow_mut()[task.cell] = hindrance(cell, &run.result);
+            self.queue.borrow_mut().release(task.cell);
         }
         self.report(Progress::Ran(cell));
         let mut running = self.running.borrow_mut();
@@ -387,17 +390,16 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let Finished { finding, transcript, client_hello, evidence, guest_time, accelerator } = finished;
         self.accelerators.borrow_mut()[cell.firmware] = accelerator;
         let firmware = &self.plan.firmware[cell.firmware];
-        let lacking = cell.needs.iter().find(|need| !firmware.has(**need));
         let charge = Charge {
             cell: &cell.id,
             level: cell.level,
             expected: &cell.expected,
-            declared_unsupported: lacking.is_some(),
+            declared_unsupported: cell.lacks.is_some(),
         };
         let ruling = deliver(charge, &finding, &self.options.waivers);
         let mut detail = finding.detail;
-        if let (Some(need), Outcome::Boots) = (lacking, finding.outcome) {
-            let id = if firmware.family.has(*need) { &firmware.id } else { firmware.family.id() };
+        if let (Some(need), Outcome::Boots) = (cell.lacks, finding.outcome) {
+            let id = if firmware.family.has(need) { &firmware.id } else { firmware.family.id() };
             detail.push_str(&format!(" But {id} is declared to be without {need}; mend the declaration."));
         }
         let result = CellResult {
@@ -485,11 +487,29 @@ fn is_final(result: &Option<CellResult>) -> bool {
     result.as_ref().is_some_and(|result| result.verdict != Verdict::Error)
 }
 
-/// Why nothing can be said of a firmware whose control had this result, if so.
-fn distrust(control: &CellResult) -> Option<String> {
-    // A boot shows that this network and this firmware go together, whatever else is wrong with the verdict.
-    let trusted = control.outcome == Some(Outcome::Boots) || control.verdict == Verdict::Unsupported;
-    (!trusted).then(|| control.detail.clone())
+/// Why a cell need not run, and what its verdict is then.
+#[derive(Clone)]
+struct Hindrance {
+    verdict: Verdict,
+    why: String,
+}
+
+/// What the result of a control, or of a probe, means for the cells that wait for it.
+fn hindrance(cell: &Cell, result: &CellResult) -> Option<Hindrance> {
+    if result.outcome == Some(Outcome::Boots) {
+        // A boot shows that this network and this firmware go together, whatever else is wrong with the verdict.
+        return None;
+    }
+    match (cell.probes(), result.verdict) {
+        (Some(lack), Verdict::Unsupported) => {
+            let why = format!("The firmware is declared to be without {lack}, and did not boot {}.", cell.id);
+            Some(Hindrance { verdict: Verdict::Unsupported, why })
+        }
+        _ if cell.is_control() && result.verdict != Verdict::Unsupported => {
+            Some(Hindrance { verdict: Verdict::Error, why: format!("control failed: {}", result.detail) })
+        }
+        _ => None,
+    }
 }
 
 fn retries(cell: &CellResult) -> u32 {

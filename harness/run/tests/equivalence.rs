@@ -230,7 +230,7 @@ fn check(
     let mut findings = Findings::new();
     for (number, mode) in MODES.into_iter().enumerate() {
         let selected = [scenario::Selected { scenario, point, firmware: 0 }];
-        let mut plan = run::plan(&selected, vec![build.clone()], &run::control());
+        let mut plan = run::plan(&selected, vec![build.clone()], &run::controls());
         // The control has a test of its own.
         plan.cells.retain(|cell| cell.scenario == scenario.id);
         let cache = firmware::cache().map_err(|error| error.to_string())?;

@@ -188,7 +188,7 @@ fn check(truth: &Truth, build: &Firmware, scenarios: &[Scenario]) -> Result<(), 
         .find(|(_, point)| point.id == truth.point)
         .ok_or_else(|| format!("no scenario has the point {}", truth.point))?;
     let selected = [Selected { scenario, point, firmware: 0 }];
-    let mut plan = run::plan(&selected, vec![build.clone()], &run::control());
+    let mut plan = run::plan(&selected, vec![build.clone()], &run::controls());
     // The control is a test of its own.
     plan.cells.retain(|cell| cell.scenario == scenario.id);
     let cache = firmware::cache().map_err(|error| error.to_string())?;
@@ -224,10 +224,11 @@ fn without_snapshots(build: &Firmware) -> Result<(), String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let notes = Rc::new(RefCell::new(Vec::new()));
     let heard = Rc::clone(&notes);
-    let control = run::control();
+    let controls = run::controls();
+    let control = &controls[0];
     let plain = control.points().first().ok_or("no control")?;
-    let selected = [Selected { scenario: &control, point: plain, firmware: 0 }];
-    let plan = run::plan(&selected, vec![build.clone()], &control);
+    let selected = [Selected { scenario: control, point: plain, firmware: 0 }];
+    let plan = run::plan(&selected, vec![build.clone()], &controls);
     let qemu = machine::Qemu { version: "8.1.5".into(), ..qemu()? };
     let cell = execute(plan, directory.path(), qemu, move |note| heard.borrow_mut().push(note.to_owned()))?;
     let told = notes.borrow().iter().filter(|note| note.contains("8.1.5 takes no snapshots")).count();

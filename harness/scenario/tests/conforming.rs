@@ -4,7 +4,7 @@
 mod support;
 
 use fake_firmware::{Behaviour, FakeFirmware, NOT_OF_OPENSSL, Tls};
-use judge::{Ending, Finding, judge};
+use judge::{Ending, Finding, Watched, judge};
 use payload::Payload;
 use record::Entry;
 use scenario::{Point, Scenario, load_dir};
@@ -35,6 +35,8 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
         Err(error) => panic!("{}: {error}", point.id),
     };
     let behaviour = CERTIFICATES.client(behaviour, point);
+    let watched =
+        |ending, ended| Watched { ending, ended, image_started: ending == Ending::Proof, ipv6_began: None };
     let mut guest = FakeFirmware::new(behaviour);
     let mut timeline: Vec<Entry> = Vec::new();
     let mut last_sign_of_life = GuestTime::ZERO;
@@ -48,7 +50,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
                 if let Some(proof) = payload.read_proof(&bytes) {
                     timeline.push(Entry { at, event: proof.clone() });
                     if matches!(proof, Event::Proof { genuine: true, .. }) {
-                        return Some(judge(&timeline, Ending::Proof, at, true));
+                        return Some(judge(&timeline, watched(Ending::Proof, at)));
                     }
                 }
                 at
@@ -63,7 +65,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
                 at
             }
             GuestEvent::Tick { .. } | GuestEvent::Exited { .. } => {
-                return Some(judge(&timeline, Ending::NothingToBoot, last_sign_of_life, false));
+                return Some(judge(&timeline, watched(Ending::NothingToBoot, last_sign_of_life)));
             }
         };
         timeline.extend(out.events.into_iter().map(|event| Entry { at: now, event }));

@@ -43,7 +43,7 @@ impl Family for Edk2 {
     }
 
     fn is_about_ipv4(&self, line: &str) -> bool {
-        line.contains("\"UEFI HTTPv4 ")
+        line.contains("\"UEFI HTTPv4 ") || line.trim_start().starts_with(">>Start HTTP Boot over IPv4")
     }
 
     fn has(&self, capability: Capability) -> bool {
@@ -132,6 +132,11 @@ mod tests {
             assert_eq!(
                 (Edk2.is_about_ipv4(&line), sign(&line)),
                 (expected, Some(ConsoleSign::AttemptFailed))
+            );
+            let begins = format!(">>Start HTTP Boot over IP{}...", &version[4..]);
+            assert_eq!(
+                (Edk2.is_about_ipv4(&begins), sign(&begins)),
+                (expected, Some(ConsoleSign::AttemptStarted))
             );
         }
     }

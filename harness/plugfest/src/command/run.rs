@@ -110,7 +110,7 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let missing = |index: &usize| needed(*index) && obtained[*index].is_none();
     let missing = (0..names.len()).filter(missing).map(|index| names[index].clone()).collect();
     let (selected, firmware) = available(selected, obtained);
-    let mut plan = run::plan(&selected, firmware, &run::control());
+    let mut plan = run::plan(&selected, firmware, &run::controls());
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
     Ok(Prepared { plan, missing, qemu, waivers, baseline, clock, accel })

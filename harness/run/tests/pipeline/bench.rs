@@ -206,7 +206,7 @@ pub fn plan(scenarios: &[Scenario], builds: Vec<Firmware>) -> Plan {
             (0..builds.len()).map(move |firmware| Selected { scenario, point, firmware })
         })
         .collect();
-    let mut plan = run::plan(&selected, builds, &run::control());
+    let mut plan = run::plan(&selected, builds, &run::controls());
     run::equip(&mut plan, scenarios, &pki::Pki::open(cache()));
     plan
 }

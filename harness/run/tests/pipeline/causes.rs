@@ -404,7 +404,7 @@ fn nothing_but_this_cells_proof_counts_as_a_boot() {
 #[test]
 fn a_boot_with_noise_around_it_is_a_boot() {
     let noisy = Behaviour { garbage: true, ..Behaviour::conforming() };
-    let done = run(plan(&[run::control()], vec![build("fake")]), Fakes::all(noisy));
+    let done = run(plan(&run::controls()[..1], vec![build("fake")]), Fakes::all(noisy));
     assert_eq!(done.cell(run::CONTROL).outcome, Some(Outcome::Boots));
 }
 
@@ -414,7 +414,7 @@ fn a_boot_with_noise_around_it_is_a_boot() {
 fn a_hang_right_after_the_start_of_the_attempt_is_seen_early() {
     let client = Behaviour::conforming().with_trouble(Moment::DiscoverSent, TroubleKind::Hang);
     let guests = Fakes::choosing(move |_, _, _| Ok((client.clone(), Link::Dumb(|_| true))));
-    let done = run(plan(&[run::control()], vec![build("fake")]), guests);
+    let done = run(plan(&run::controls()[..1], vec![build("fake")]), guests);
     let cell = done.cell(run::CONTROL);
     assert_eq!((cell.outcome, cell.cause.as_deref()), (Some(Outcome::Hangs), Some("link.no-frame")));
     let patience = f64::from(build("fake").family.longest_timeout_seconds());

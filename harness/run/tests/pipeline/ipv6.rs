@@ -1,7 +1,8 @@
 //! IPv6 and names: what each fault comes out as, and a build that is declared to be without IPv6.
 
-use crate::bench::{Fakes, build, plan, run, scenario};
+use crate::bench::{Fakes, Link, build, plan, run, scenario};
 use crate::causes::{Row, row};
+use ::run::StartError;
 use fake_firmware::{Behaviour, Moment, TroubleKind};
 use record::{Capability, Outcome, Stage, Verdict};
 
@@ -175,22 +176,43 @@ fn names() -> Vec<Row> {
     ]
 }
 
-/// A build's declared lack is checked like a family's, and is asked for by the setting that needs it.
+/// A build's declared lack is checked like a family's, and is asked for by the setting that needs it: once, by the plainest
+/// network that needs it.
 #[test]
 fn a_build_without_ipv6_is_unsupported_unless_a_boot_refutes_it() {
     let network = format!("network: {}\nexpect: {{ outcome: boots }}", net!(""));
-    let scenarios = [scenario("ipv6/plain", "must", &network)];
-    for (client, verdict) in
-        [(Behaviour::edk2_2022_11(), Verdict::Unsupported), (Behaviour::conforming(), Verdict::Fail)]
-    {
+    let scenarios = [scenario("ipv6/plain", "must", &network), scenario("ipv6/other", "must", &network)];
+    for (speaks, verdict) in [(false, Verdict::Unsupported), (true, Verdict::Fail)] {
         let mut without = build("fake");
         without.lacks = vec![Capability::Ipv6];
-        let done = run(plan(&scenarios, vec![without]), Fakes::all(client));
+        let guests = Fakes::choosing(move |cell, _, _| {
+            let speaks = speaks || !cell.network.client.boot.is_ipv6();
+            Ok((Behaviour { speaks, ..Behaviour::conforming() }, Link::Good))
+        });
+        let done = run(plan(&scenarios, vec![without]), guests);
         assert_eq!(done.cell(run::CONTROL).verdict, Verdict::Pass);
-        let cell = done.cell("ipv6/plain");
-        assert_eq!(cell.verdict, verdict, "{}", cell.detail);
-        if verdict == Verdict::Fail {
-            assert!(cell.detail.contains("fake is declared to be without ipv6"), "{}", cell.detail);
+        for id in ["control/ipv6", "ipv6/plain", "ipv6/other"] {
+            let cell = done.cell(id);
+            assert_eq!(cell.verdict, verdict, "{}", cell.detail);
+            assert!(cell.detail.contains("without ipv6") || cell.outcome != Some(Outcome::Boots));
+            let runs = id == "control/ipv6" || verdict == Verdict::Fail;
+            assert_eq!(done.said.contains(&format!("started {id}@fake")), runs, "{id}");
+            assert_eq!(cell.outcome.is_some(), runs, "{id}: what has not run says nothing of the firmware");
         }
     }
+}
+
+/// What says nothing about the firmware does not confirm a lack either.
+#[test]
+fn a_probe_that_could_not_be_made_spares_no_cell() {
+    let network = format!("network: {}\nexpect: {{ outcome: boots }}", net!(""));
+    let mut without = build("fake");
+    without.lacks = vec![Capability::Ipv6];
+    let guests = Fakes::choosing(|cell, _, _| match cell.scenario.as_str() {
+        "control/ipv6" => Err(StartError("no memory".into())),
+        _ => Ok(Default::default()),
+    });
+    let done = run(plan(&[scenario("ipv6/plain", "must", &network)], vec![without]), guests);
+    assert_eq!(done.cell("control/ipv6").verdict, Verdict::Error);
+    assert_eq!(done.cell("ipv6/plain").verdict, Verdict::Fail, "it boots");
 }

@@ -3,7 +3,7 @@
 use crate::facts6::Facts6;
 use crate::names::Names;
 use crate::tls::Handshake;
-use record::{Dhcp4Message, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
+use record::{Dhcp4Message, Direction, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
 
 /// Port of DNS servers.
 const DNS: u16 = 53;
@@ -55,6 +55,8 @@ pub(crate) struct Facts<'a> {
     pub exchanges: Vec<Exchange<'a>>,
     pub genuine_proof: bool,
     pub forged_proof: bool,
+    /// Frames that the link lost, to the guest and from it.
+    pub lost: [usize; 2],
     /// When our side last gave an answer.
     pub last_answer: Option<GuestTime>,
 }
@@ -84,7 +86,10 @@ impl<'a> Facts<'a> {
             self.last_answer = Some(at);
         }
         match event {
-            Event::Frame { direction: record::Direction::FromGuest, .. } => self.guest_frames += 1,
+            Event::Frame { direction: Direction::FromGuest, .. } => self.guest_frames += 1,
+            Event::LinkFault { direction, fault, .. } if fault.is_loss() => {
+                self.lost[usize::from(*direction == Direction::FromGuest)] += 1;
+            }
             Event::Dhcp4Received { message, .. } => match message {
                 Dhcp4Message::Discover => self.discovers += 1,
                 Dhcp4Message::Request => self.requests += 1,

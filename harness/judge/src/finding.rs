@@ -92,9 +92,14 @@ pub fn judge(timeline: &[Entry], watched: Watched) -> Finding {
         _ if tentative && stage == Stage::Address => ipv6_cause(&facts.ipv6),
         _ => cause(&facts, stage, ending, image_started),
     };
-    let detail = match note {
-        Some(note) => format!("{} ({note})", cause.meaning),
-        None => cause.meaning.to_owned(),
+    let lost = match facts.lost {
+        [0, 0] => None,
+        [to, from] => Some(format!("the link lost {to} frames to the guest and {from} from it")),
+    };
+    let notes: Vec<String> = note.into_iter().chain(lost).collect();
+    let detail = match notes.is_empty() {
+        true => cause.meaning.to_owned(),
+        false => format!("{} ({})", cause.meaning, notes.join("; ")),
     };
     Finding { outcome, stage, cause: Some(cause.id), detail }
 }

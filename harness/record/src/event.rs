@@ -86,6 +86,33 @@ pub enum Dhcp6Silence {
     Message,
 }
 
+/// What a link does to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkFault {
+    /// It was lost.
+    Lost,
+    /// It was lost while the link was down.
+    Down,
+    /// It was lost because its packet was larger than the MTU.
+    TooLarge,
+    /// It was lost because too many others waited.
+    Overflow,
+    /// It arrived twice.
+    Duplicated,
+    /// It let another pass.
+    Reordered,
+    /// It arrived with a wrong bit.
+    Corrupted,
+}
+
+impl LinkFault {
+    /// Whether the frame did not arrive.
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::Lost | Self::Down | Self::TooLarge | Self::Overflow)
+    }
+}
+
 /// What an answer says of an address's time, seconds (RFC 8415 §21.4, §21.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dhcp6Times {
@@ -237,6 +264,15 @@ pub enum Event {
         target: Ipv6Addr,
         /// What is wrong with it, because the scenario says so: a conforming client drops it.
         malformed: Option<String>,
+    },
+    /// The link struck a frame, because the scenario says so. What is lost is not in the capture.
+    LinkFault {
+        /// Which way the frame went.
+        direction: Direction,
+        /// What became of it.
+        fault: LinkFault,
+        /// What the frame was, for people: its protocol, and the flags of a TCP segment.
+        frame: String,
     },
     /// A packet did not come further than the link.
     NotForwarded {

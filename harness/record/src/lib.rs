@@ -10,7 +10,7 @@ mod tls;
 
 pub use event::{
     Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, HeaderField,
-    LoadedFrom, TcpEnd,
+    LinkFault, LoadedFrom, TcpEnd,
 };
 pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
 pub use results::{

@@ -2,6 +2,7 @@
 
 use crate::GuestTime;
 use crate::tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -84,6 +85,26 @@ pub enum Dhcp6Silence {
     Scenario,
     /// The message is not one that a server answers.
     Message,
+}
+
+/// Protocols that a link tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameProtocol {
+    /// ARP.
+    Arp,
+    /// DHCPv4.
+    Dhcp4,
+    /// Neighbour discovery, router solicitations and advertisements among it (RFC 4861).
+    Nd,
+    /// DHCPv6.
+    Dhcp6,
+    /// DNS, over UDP or TCP.
+    Dns,
+    /// TCP, but DNS.
+    Tcp,
+    /// Everything else.
+    Other,
 }
 
 /// What a link does to a frame.
@@ -271,8 +292,10 @@ pub enum Event {
         direction: Direction,
         /// What became of it.
         fault: LinkFault,
-        /// What the frame was, for people: its protocol, and the flags of a TCP segment.
-        frame: String,
+        /// Which protocol it belongs to.
+        protocol: FrameProtocol,
+        /// Which of the flags SYN, FIN and RST it has, if it is a TCP segment.
+        flags: Vec<String>,
     },
     /// A packet did not come further than the link.
     NotForwarded {

@@ -7,10 +7,10 @@
 //!
 //! The payload's proof is not subject to it: a link that loses the proof would hide that the image ran.
 
-mod kind;
 mod lane;
+mod protocol;
 
-pub use kind::Kind;
+pub use record::FrameProtocol as Protocol;
 
 use crate::{SettingsError, delay};
 use lane::Lane;
@@ -49,7 +49,7 @@ pub struct Settings {
 #[schemars(rename = "LinkFaults")]
 pub struct Faults {
     /// Which frames these settings are about; all if empty.
-    pub only: Vec<Kind>,
+    pub only: Vec<Protocol>,
     /// How many of them are lost, percent.
     pub lose_percent: f64,
     /// Which of them are lost, counted from 1.
@@ -58,6 +58,8 @@ pub struct Faults {
     pub duplicate_percent: f64,
     /// How many have a bit turned over somewhere behind the Ethernet header, percent. Checksums stay as they were.
     pub corrupt_percent: f64,
+    /// Which of them have a bit turned over, counted from 1.
+    pub corrupt: Vec<u32>,
     /// How many let the next one of them pass, percent; for 0.1 s at most.
     pub reorder_percent: f64,
     /// Guest seconds that each takes, 0 to 86400.
@@ -125,11 +127,11 @@ impl Faults {
                 return Err(SettingsError::new(format!("{path}.{name}"), problem));
             }
         }
-        if self.lose.contains(&0) {
-            return Err(SettingsError::new(
-                format!("{path}.lose"),
-                "frames are counted from 1, so there is no frame 0",
-            ));
+        for (name, frames) in [("lose", &self.lose), ("corrupt", &self.corrupt)] {
+            if frames.contains(&0) {
+                let problem = "frames are counted from 1, so there is no frame 0";
+                return Err(SettingsError::new(format!("{path}.{name}"), problem));
+            }
         }
         delay::check(&format!("{path}.delay_seconds"), self.delay_seconds)?;
         delay::check(&format!("{path}.jitter_seconds"), self.jitter_seconds)?;
@@ -182,7 +184,7 @@ impl Link {
         } else {
             return self.lane(direction).send(now, frame, events);
         };
-        events.push(Event::LinkFault { direction, fault, frame: kind::name(&frame) });
+        events.push(fault_of(direction, fault, &frame));
     }
 
     /// Takes the frames that have crossed by `now`, in order.
@@ -210,6 +212,11 @@ impl Link {
             (begins..begins + delay::duration(outage.for_seconds)).contains(&elapsed)
         })
     }
+}
+
+/// The event that tells of a fault.
+fn fault_of(direction: Direction, fault: LinkFault, frame: &[u8]) -> Event {
+    Event::LinkFault { direction, fault, protocol: protocol::of(frame), flags: protocol::flags(frame) }
 }
 
 /// Bytes of an Ethernet header without a tag.

@@ -1,7 +1,6 @@
 //! One direction of the link.
 
-use super::kind;
-use super::{ETHERNET, Faults, HELD, WAITING};
+use super::{ETHERNET, Faults, HELD, WAITING, fault_of, protocol};
 use crate::delay::{self, Queue};
 use record::{Direction, Event, LinkFault};
 use siphasher::sip::SipHasher24;
@@ -56,12 +55,20 @@ impl Lane {
         }
         self.count = self.count.saturating_add(1);
         let direction = self.direction;
-        let what = kind::name(&frame);
-        let mut say = |fault| events.push(Event::LinkFault { direction, fault, frame: what.clone() });
+        let struck = fault_of(direction, LinkFault::Lost, &frame);
+        let mut say = |what| {
+            let mut event = struck.clone();
+            if let Event::LinkFault { fault, .. } = &mut event {
+                *fault = what;
+            }
+            events.push(event);
+        };
         if self.faults.lose.contains(&self.count) || self.strikes(Draw::Loss, self.faults.lose_percent) {
             return say(LinkFault::Lost);
         }
-        if self.strikes(Draw::Damage, self.faults.corrupt_percent) && frame.len() > ETHERNET {
+        let damaged = self.faults.corrupt.contains(&self.count)
+            || self.strikes(Draw::Damage, self.faults.corrupt_percent);
+        if damaged && frame.len() > ETHERNET {
             say(LinkFault::Corrupted);
             let bit = self.below((frame.len() - ETHERNET) * 8);
             frame[ETHERNET + bit / 8] ^= 1 << (bit % 8);
@@ -107,7 +114,7 @@ impl Lane {
 
     fn is_about(&self, frame: &[u8]) -> bool {
         let only = &self.faults.only;
-        only.is_empty() || only.contains(&kind::of(frame))
+        only.is_empty() || only.contains(&protocol::of(frame))
     }
 
     /// When a frame sent now arrives: the link is busy with those before it, then each takes its time.

@@ -51,7 +51,7 @@ fn send(settings: &Settings, frames: u32) -> (Vec<(GuestTime, Vec<u8>)>, Vec<Lin
     }
     advance(&mut link, at(1 << 40));
     let faults = events.iter().map(|event| match event {
-        Event::LinkFault { fault, direction: ToGuest, frame } if frame == "TCP" => *fault,
+        Event::LinkFault { fault, direction: ToGuest, protocol: Protocol::Tcp, .. } => *fault,
         other => panic!("{other:?}"),
     });
     (arrived, faults.collect())
@@ -95,7 +95,7 @@ fn all_or_none_are_struck_if_asked_for() {
 #[test]
 fn the_seed_decides_and_nothing_else() {
     let lost = |seed, other_traffic: bool| {
-        let faults = Faults { lose_percent: 20.0, only: vec![Kind::Tcp], ..Faults::default() };
+        let faults = Faults { lose_percent: 20.0, only: vec![Protocol::Tcp], ..Faults::default() };
         let mut link = Link::new(&Settings { seed, ..to_guest(faults) }).unwrap();
         let mut events = Vec::new();
         for number in 0..500 {
@@ -104,7 +104,7 @@ fn the_seed_decides_and_nothing_else() {
             }
             link.send(at(0), ToGuest, segment(number, 100), &mut events);
         }
-        let tcp = |frame: &Vec<u8>| kind::of(frame) == Kind::Tcp;
+        let tcp = |frame: &Vec<u8>| protocol::of(frame) == Protocol::Tcp;
         link.crossed(at(0), ToGuest)
             .iter()
             .filter(|frame| tcp(frame))
@@ -118,7 +118,7 @@ fn the_seed_decides_and_nothing_else() {
 
 #[test]
 fn frames_are_counted_from_one_for_those_that_are_meant() {
-    let faults = Faults { lose: vec![1, 3], only: vec![Kind::Dns], ..Faults::default() };
+    let faults = Faults { lose: vec![1, 3], only: vec![Protocol::Dns], ..Faults::default() };
     let mut link = Link::new(&to_guest(faults)).unwrap();
     let mut events = Vec::new();
     let frames = [segment(0, 100), dns(), segment(1, 100), dns(), dns(), dns()];

@@ -36,5 +36,5 @@ pub(super) fn of(bytes: &[u8]) -> FrameProtocol {
 pub(super) fn flags(bytes: &[u8]) -> Vec<String> {
     let Some(segment) = frame::segment(bytes) else { return Vec::new() };
     let flags = [(segment.syn, "SYN"), (segment.fin, "FIN"), (segment.rst, "RST")];
-    flags.iter().filter_map(|(set, name)| set.then(|| (*name).to_owned())).collect()
+    flags.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned()).collect()
 }

@@ -17,6 +17,8 @@ pub struct Ruling {
 pub struct Charge<'a> {
     /// Cell id, `scenario[point]@firmware`.
     pub cell: &'a str,
+    /// Version of the build.
+    pub version: &'a str,
     /// Requirement level.
     pub level: Level,
     /// What a conforming client does.
@@ -39,9 +41,12 @@ pub fn deliver(charge: Charge<'_>, finding: &Finding, waivers: &Waivers) -> Ruli
         return Ruling { verdict, waiver: None };
     }
     let as_expected = observed || matches_expectation(charge.expected, finding);
-    // A waiver for another cause does not excuse this failure, but a pass shows every waiver of the cell to be stale.
-    let cause = if as_expected { None } else { finding.cause };
-    let waiver = waivers.find(charge.cell, cause);
+    // A waiver for another deviation does not excuse this failure, but a pass shows every waiver of the cell to be stale.
+    let waiver = match as_expected {
+        true => waivers.stale(charge.cell, charge.version),
+        false => waivers.excuse(charge.cell, charge.version, finding),
+    };
+    let waiver = waiver.cloned();
     let verdict = match (as_expected, &waiver) {
         (true, None) => Verdict::Pass,
         (true, Some(_)) => Verdict::Xpass,
@@ -76,13 +81,14 @@ mod tests {
         unsupported: bool,
     ) -> Verdict {
         let waivers = Waivers::parse("w.yaml", waivers).expect("well-formed waivers");
-        let charge = Charge { cell: CELL, level, expected, declared_unsupported: unsupported };
+        let charge =
+            Charge { cell: CELL, version: "1.0", level, expected, declared_unsupported: unsupported };
         deliver(charge, finding, &waivers).verdict
     }
 
     const NONE: &str = "firmware: fw\nwaivers: []\n";
     const WAIVED: &str =
-        "firmware: fw\nwaivers:\n  - cells: 'http/*'\n    cause: http.error-status\n    reason: known\n";
+        "firmware: fw\nwaivers:\n  - cells: ['http/*']\n    cause: http.error-status\n    reason: known\n";
 
     #[test]
     fn every_verdict_but_error_follows_from_finding_and_waiver() {

@@ -1,11 +1,19 @@
-//! Waivers: known deviations of builds, each with a reason. One file per family of builds under
-//! `firmware-images/waivers/`; a waiver that nothing needs any more turns its cell into an `xpass`.
+//! Waivers: known deviations of builds, each with a reason. Files under `firmware-images/waivers/`, one for each family.
+//!
+//! A waiver excuses one deviation, and nothing else: the same cells failing in another way fail. One that nothing needs
+//! any more turns its cells into `xpass`, and one that has expired excuses nothing.
 
-use globset::{Glob, GlobMatcher};
-use record::Deviation;
+use crate::Finding;
+use globset::{GlobBuilder, GlobMatcher};
+use jiff::civil::Date;
+use record::{Deviation, Outcome, Stage};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+
+mod version;
+
+use version::Versions;
 
 /// What a waiver file holds.
 #[derive(Debug, Deserialize)]
@@ -19,21 +27,54 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// Glob over `scenario[point]`.
-    cells: String,
-    /// Only failures with this cause are excused; any cause if absent.
+    /// Globs over `scenario[point]`.
+    cells: Vec<String>,
+    /// Conditions on the build's version, all of which hold: `>=2022.11 <2025.08`; any version if absent.
+    versions: Option<String>,
+    /// The deviation: what the finding is. At least one of the three.
+    outcome: Option<Outcome>,
+    stage: Option<Stage>,
     cause: Option<String>,
+    /// What the build does instead, in one sentence.
     reason: String,
+    /// Where it is reported; absent for one that nobody has reported yet.
     link: Option<String>,
+    /// Who looks after it.
+    owner: Option<String>,
+    /// The last day on which it excuses anything.
+    expires: Option<Date>,
 }
 
 /// One waiver.
 #[derive(Clone, Debug)]
 pub struct Waiver {
     firmware: GlobMatcher,
-    cells: GlobMatcher,
+    versions: Versions,
+    cells: Vec<(String, GlobMatcher)>,
+    outcome: Option<Outcome>,
+    stage: Option<Stage>,
     cause: Option<String>,
+    expires: Option<Date>,
     deviation: Deviation,
+}
+
+impl Waiver {
+    fn is_about(&self, cell: &str, version: &str) -> bool {
+        let Some((point, firmware)) = cell.rsplit_once('@') else { return false };
+        self.firmware.is_match(firmware)
+            && self.versions.hold(version)
+            && self.cells.iter().any(|(_, glob)| glob.is_match(point))
+    }
+
+    fn is_of(&self, finding: &Finding) -> bool {
+        self.outcome.is_none_or(|outcome| outcome == finding.outcome)
+            && self.stage.is_none_or(|stage| stage == finding.stage)
+            && self.cause.as_deref().is_none_or(|cause| Some(cause) == finding.cause)
+    }
+
+    fn has_expired(&self, today: Date) -> bool {
+        self.expires.is_some_and(|last| last < today)
+    }
 }
 
 /// All waivers of a run.
@@ -99,68 +140,91 @@ impl Waivers {
     pub fn parse(path: &str, text: &str) -> Result<Self, WaiverError> {
         let malformed = |problem: String| WaiverError::Malformed { path: path.to_owned(), problem };
         let file: File = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let glob = |pattern: &str| {
-            // Point ids contain brackets; a waiver's brackets mean themselves.
-            let escaped = pattern.replace('[', "[[]");
-            Glob::new(&escaped)
-                .map(|glob| glob.compile_matcher())
-                .map_err(|error| malformed(format!("{pattern:?} is not a glob: {error}")))
-        };
-        let firmware = glob(&file.firmware)?;
-        let waivers = file.waivers.into_iter().map(|row| {
-            Ok(Waiver {
-                firmware: firmware.clone(),
-                cells: glob(&row.cells)?,
-                cause: row.cause,
-                deviation: Deviation { reason: row.reason, link: row.link },
-            })
-        });
+        let firmware = glob(&file.firmware).map_err(malformed)?;
+        let waivers = file.waivers.into_iter().map(|row| row.waiver(firmware.clone()).map_err(malformed));
         let digest = Sha256::new_with_prefix(text);
         waivers.collect::<Result<_, _>>().map(|all| Self { all, digest })
     }
 
-    /// The first waiver for a cell; with a cause, the first that excuses this cause.
-    pub fn find(&self, cell: &str, cause: Option<&str>) -> Option<Deviation> {
-        let (point, firmware) = cell.rsplit_once('@')?;
-        self.all
-            .iter()
-            .filter(|waiver| waiver.firmware.is_match(firmware) && waiver.cells.is_match(point))
-            .find(|waiver| cause.is_none() || waiver.cause.is_none() || waiver.cause.as_deref() == cause)
-            .map(|waiver| waiver.deviation.clone())
+    /// The waivers that still excuse something on that day, and a line on each of the others.
+    pub fn on(mut self, today: Date) -> (Self, Vec<String>) {
+        let expired = self.all.extract_if(.., |waiver| waiver.has_expired(today));
+        let line = |waiver: Waiver| {
+            let last = waiver.expires.map(|last| last.to_string()).unwrap_or_default();
+            let cells: Vec<String> = waiver.cells.into_iter().map(|(text, _)| text).collect();
+            format!("the waiver of {} expired on {last}: {}", cells.join(", "), waiver.deviation.reason)
+        };
+        let lines = expired.map(line).collect();
+        (self, lines)
     }
+
+    /// The waiver that excuses this finding in a cell of a build of this version.
+    pub fn excuse(&self, cell: &str, version: &str, finding: &Finding) -> Option<&Deviation> {
+        let waiver = self.all.iter().find(|waiver| waiver.is_about(cell, version) && waiver.is_of(finding));
+        waiver.map(|waiver| &waiver.deviation)
+    }
+
+    /// A waiver that is about this cell, whatever it excuses: stale, should the cell be as expected.
+    pub fn stale(&self, cell: &str, version: &str) -> Option<&Deviation> {
+        self.all.iter().find(|waiver| waiver.is_about(cell, version)).map(|waiver| &waiver.deviation)
+    }
+
+    /// The globs that match none of `points`, which are all that there are: most likely misspelt.
+    pub fn unused<'a>(&self, points: impl Iterator<Item = &'a str> + Clone) -> Vec<&str> {
+        let globs = self.all.iter().flat_map(|waiver| &waiver.cells);
+        let used = |glob: &GlobMatcher| points.clone().any(|point| glob.is_match(point));
+        globs.filter(|(_, glob)| !used(glob)).map(|(text, _)| text.as_str()).collect()
+    }
+}
+
+impl Row {
+    fn waiver(self, firmware: GlobMatcher) -> Result<Waiver, String> {
+        let Self { cells, versions, outcome, stage, cause, reason, link, owner, expires } = self;
+        let about = cells.first().cloned().unwrap_or_default();
+        if cells.is_empty() {
+            return Err(format!("the waiver `{reason}` is about no cells; name them in `cells`"));
+        }
+        if outcome.is_none() && stage.is_none() && cause.is_none() {
+            return Err(format!(
+                "the waiver of {about:?} would excuse every failure; say which with `outcome`, `stage` or `cause`"
+            ));
+        }
+        if let Some(cause) =
+            cause.as_deref().filter(|cause| crate::CAUSES.iter().all(|known| known.id != *cause))
+        {
+            return Err(format!(
+                "{cause:?} in the waiver of {about:?} is no cause; README.md says how to list them"
+            ));
+        }
+        let versions = versions.as_deref().map(Versions::parse).transpose()?.unwrap_or_default();
+        let cells =
+            cells.into_iter().map(|text| Ok((text.clone(), glob(&text)?))).collect::<Result<_, String>>()?;
+        let reason = owner.map_or(reason.clone(), |owner| format!("{reason} (owner: {owner})"));
+        Ok(Waiver {
+            firmware,
+            versions,
+            cells,
+            outcome,
+            stage,
+            cause,
+            expires,
+            deviation: Deviation { reason, link },
+        })
+    }
+}
+
+/// Ids contain brackets and braces; a waiver's mean themselves. `*` and `?` are what they are in selections.
+fn glob(pattern: &str) -> Result<GlobMatcher, String> {
+    let mut escaped = String::with_capacity(pattern.len());
+    for c in pattern.chars() {
+        if matches!(c, '[' | ']' | '{' | '}' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    let glob = GlobBuilder::new(&escaped).backslash_escape(true).build();
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| format!("{pattern:?} is not a glob: {error}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn brackets_in_a_waiver_mean_themselves() {
-        let text = "firmware: 'ovmf-*'\nwaivers:\n  - {cells: 'url/suffix[bootfile=*.EFI]', reason: r}\n";
-        let waivers = Waivers::parse("w", text).expect("well-formed");
-        assert!(waivers.find("url/suffix[bootfile=x.EFI]@ovmf-x64-sid", None).is_some());
-        assert!(waivers.find("url/suffix[bootfile=x.efi]@ovmf-x64-sid", None).is_none());
-        assert!(waivers.find("url/suffix[bootfile=x.EFI]@aavmf", None).is_none());
-    }
-
-    #[test]
-    fn the_digest_is_that_of_the_text() {
-        let digest = |reason| {
-            let text = format!("firmware: x\nwaivers:\n  - {{cells: y, reason: {reason}}}\n");
-            Waivers::parse("w", &text).expect("well-formed").sha256()
-        };
-        assert_eq!(digest("r"), digest("r"));
-        assert_ne!(digest("r"), digest("s"));
-        assert_ne!(digest("r"), Waivers::default().sha256());
-        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../firmware-images/waivers");
-        let load = || Waivers::load(Path::new(shipped)).expect("well-formed").sha256();
-        assert_eq!(load(), load());
-        assert_eq!(load().len(), 64);
-    }
-
-    #[test]
-    fn a_malformed_file_is_an_error_that_names_it() {
-        let error = Waivers::parse("w.yaml", "firmware: x\nwaiver: []\n").expect_err("unknown key");
-        assert!(error.to_string().contains("w.yaml") && error.to_string().contains("waiver"), "{error}");
-    }
-}
+mod tests;

@@ -392,6 +392,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         let firmware = &self.plan.firmware[cell.firmware];
         let charge = Charge {
             cell: &cell.id,
+            version: &self.plan.firmware[cell.firmware].version,
             level: cell.level,
             expected: &cell.expected,
             declared_unsupported: cell.lacks.is_some(),

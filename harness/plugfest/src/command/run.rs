@@ -94,6 +94,10 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let selectors = parse_selectors(&args.selection.select)?;
     let scenarios = scenario::open(&args.selection.scenarios, &selectors).map_err(refuse_scenarios)?;
     let waivers = Waivers::load(&args.waivers).map_err(Failure::bad_input)?;
+    let (waivers, expired) = waivers.on(jiff::Zoned::now().date());
+    for line in expired {
+        eprintln!("plugfest: {line}");
+    }
     let baseline = args.baseline.as_deref().map(|run| diff::results(run, &args.out)).transpose()?;
     let baseline = baseline.map(|(_, results)| results);
     let (clock, accel) = clock_and_accelerator(args)?;

@@ -46,7 +46,7 @@ fn verdict_of(level: &str, rest: &str, waivers: &str) -> Verdict {
 }
 
 const NO_WAIVER: &str = "firmware: fake\nwaivers: []\n";
-const WAIVER: &str = "firmware: fake\nwaivers:\n  - cells: verdict/x\n    cause: http.error-status\n    reason: known\n    link: https://example.org/1\n";
+const WAIVER: &str = "firmware: fake\nwaivers:\n  - cells: [verdict/x]\n    cause: http.error-status\n    reason: known\n    link: https://example.org/1\n";
 
 #[test]
 fn a_wrong_expectation_turns_a_pass_into_a_fail() {
@@ -112,7 +112,8 @@ fn a_missing_capability_is_unsupported_unless_a_boot_refutes_it() {
 /// A stale waiver of the control is a deviation, but no reason to distrust a firmware that has just booted.
 #[test]
 fn a_control_that_boots_despite_its_waiver_condemns_nothing() {
-    let waivers = "firmware: fake\nwaivers:\n  - { cells: control/plain, reason: r }\n";
+    let waivers =
+        "firmware: fake\nwaivers:\n  - { cells: [control/plain], cause: link.no-boot-option, reason: r }\n";
     let run_on = |behaviour| {
         let setup = Setup { waivers: Waivers::parse("w.yaml", waivers).unwrap(), ..Setup::default() };
         let scenario = scenario("verdict/x", "must", EXPECTS_BOOT);
@@ -137,7 +138,7 @@ fn one_of_each() -> Done {
         scenario("verdict/unsupported", "must", &format!("needs: [https]\n{NOT_FOUND}\n{EXPECTS_BOOT}")),
         scenario("verdict/error", "must", EXPECTS_BOOT),
     ];
-    let waivers = "firmware: fake\nwaivers:\n  - { cells: verdict/xfail, reason: r }\n  - { cells: verdict/xpass, reason: r }\n";
+    let waivers = "firmware: fake\nwaivers:\n  - { cells: [verdict/xfail], outcome: refuses, reason: r }\n  - { cells: [verdict/xpass], outcome: refuses, reason: r }\n";
     let setup = Setup { waivers: Waivers::parse("w.yaml", waivers).unwrap(), ..Setup::default() };
     let guests = Fakes::choosing(|cell, _, _| match cell.scenario.as_str() {
         "verdict/error" => Err(run::StartError("no memory".into())),

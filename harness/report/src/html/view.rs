@@ -1,6 +1,8 @@
 //! What the page's template shows.
 
+use super::blocks::Blocks;
 use super::data::limited;
+use super::features::FeaturesView;
 use crate::capabilities::capabilities;
 use crate::findings::{Finding, LISTED, Point, heading};
 use crate::matrix::{Area, Column, Matrix, Row, Scenario};
@@ -31,10 +33,15 @@ pub(super) struct View {
     /// Whether there are so many builds that the matrix scrolls by itself.
     wide: bool,
     areas: Vec<AreaView>,
+    /// Who boots where a client must refuse: before everything else.
+    security: Vec<FindingView>,
+    features: Vec<FeaturesView>,
     lists: Vec<ListView>,
     /// Property of what the builds offer in TLS, and its value for each build.
     capabilities: Vec<(&'static str, Vec<String>)>,
     facts: Vec<(&'static str, String)>,
+    /// What the page does not hold of the cells' evidence.
+    details: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +131,7 @@ struct PointView {
 }
 
 impl View {
-    pub fn of(results: &Results) -> Self {
+    pub fn of(results: &Results, blocks: &Blocks) -> Self {
         let matrix = Matrix::of(results);
         let numbers = numbers(&matrix);
         let totals: Vec<_> = Verdict::ALL
@@ -151,14 +158,41 @@ impl View {
             builds: matrix.columns.iter().map(|column| BuildView::of(column, results)).collect(),
             wide: matrix.columns.len() > 6,
             areas: matrix.areas.iter().map(|area| AreaView::of(area, &numbers)).collect(),
+            security: security(results, &numbers),
+            features: FeaturesView::all(&matrix, &numbers),
             lists: LISTED.iter().filter_map(|verdict| ListView::of(results, *verdict, &numbers)).collect(),
             capabilities: capabilities(results, &matrix.columns)
                 .into_iter()
                 .map(|capability| (capability.name, capability.values.iter().map(value).collect()))
                 .collect(),
             facts: facts(results),
+            details: details(blocks),
         }
     }
+}
+
+/// The findings of security, waived ones too: a reader who relies on a build has to know them.
+fn security(results: &Results, numbers: &Numbers) -> Vec<FindingView> {
+    let of = |verdict: &Verdict| Finding::of(results, *verdict);
+    let findings = LISTED.iter().flat_map(of).filter(|finding| finding.security);
+    findings.map(|finding| FindingView::of(&finding, numbers)).collect()
+}
+
+fn details(blocks: &Blocks) -> Vec<String> {
+    let mut notes = Vec::new();
+    if blocks.left_out > 0 {
+        notes.push(format!(
+            "The page is full: ladder, console and timeline of {} that are as expected are in their files only.",
+            words::counted(blocks.left_out, "cell")
+        ));
+    }
+    if blocks.gone > 0 {
+        notes.push(format!(
+            "The evidence of {} was not there when this page was made, so it has no ladder, console or timeline of them.",
+            words::counted(blocks.gone, "cell")
+        ));
+    }
+    notes
 }
 
 fn value(value: &Option<String>) -> String {
@@ -166,7 +200,7 @@ fn value(value: &Option<String>) -> String {
 }
 
 /// A cell's number in the page, by its address in memory: two cells may claim the same id.
-type Numbers = HashMap<*const CellResult, usize>;
+pub(super) type Numbers = HashMap<*const CellResult, usize>;
 
 /// Numbers cells in the order in which [`super::data::Data`] lists them.
 fn numbers(matrix: &Matrix<'_>) -> Numbers {
@@ -175,7 +209,7 @@ fn numbers(matrix: &Matrix<'_>) -> Numbers {
     cells.enumerate().map(|(number, cell)| (std::ptr::from_ref::<CellResult>(cell), number)).collect()
 }
 
-fn number(numbers: &Numbers, cell: &CellResult) -> usize {
+pub(super) fn number(numbers: &Numbers, cell: &CellResult) -> usize {
     numbers.get(&std::ptr::from_ref(cell)).copied().unwrap_or_default()
 }
 
@@ -356,6 +390,6 @@ impl PointView {
     }
 }
 
-fn show(text: &str) -> String {
+pub(super) fn show(text: &str) -> String {
     limited(text, LIMIT)
 }

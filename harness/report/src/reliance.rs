@@ -92,7 +92,12 @@ pub(crate) fn in_short(columns: &[Column<'_>], answers: &[Answer]) -> String {
 
 /// `builds` from the oldest to the newest.
 fn over_versions(builds: &[(&str, Answer)]) -> String {
-    let known: Vec<_> = builds.iter().filter(|(_, answer)| *answer != Answer::Unknown).collect();
+    let known: Vec<_> = builds.iter().filter(|(_, answer)| *answer != Answer::Unknown).copied().collect();
+    let said = over_known_versions(&known);
+    if known.is_empty() || known.len() == builds.len() { said } else { format!("{said} where known") }
+}
+
+fn over_known_versions(known: &[(&str, Answer)]) -> String {
     let is_yes = |at: usize| known[at].1 == Answer::Yes;
     let count = known.len();
     let yes = (0..count).filter(|at| is_yes(*at)).count();
@@ -145,7 +150,7 @@ mod tests {
             ([Yes, Yes, No], "until 2022.11"),
             ([Yes, No, Yes], "varies"),
             ([Partly(1, 2), No, No], "partly"),
-            ([Unknown, Yes, Yes], "yes"),
+            ([Unknown, Yes, Yes], "yes where known"),
             ([Unknown; 3], "unknown"),
         ] {
             let builds: Vec<_> = ["2020.11", "2022.11", "2025.02"].into_iter().zip(answers).collect();

@@ -34,7 +34,7 @@ pub(super) struct View {
     wide: bool,
     areas: Vec<AreaView>,
     /// Who boots where a client must refuse: before everything else.
-    security: Vec<FindingView>,
+    security: Vec<SecurityView>,
     features: Vec<FeaturesView>,
     lists: Vec<ListView>,
     /// Property of what the builds offer in TLS, and its value for each build.
@@ -91,6 +91,16 @@ struct CellView {
     sign: &'static str,
     word: &'static str,
     place: Option<String>,
+}
+
+/// A scenario that somebody boots through where a client must refuse.
+#[derive(Serialize)]
+struct SecurityView {
+    id: String,
+    title: String,
+    clause: String,
+    /// For each build: its id, how many points it boots through, of how many, and the number of the first cell.
+    builds: Vec<(String, usize, usize, usize)>,
 }
 
 /// The findings with one verdict.
@@ -158,7 +168,7 @@ impl View {
             builds: matrix.columns.iter().map(|column| BuildView::of(column, results)).collect(),
             wide: matrix.columns.len() > 6,
             areas: matrix.areas.iter().map(|area| AreaView::of(area, &numbers)).collect(),
-            security: security(results, &numbers),
+            security: security(&matrix, &numbers),
             features: FeaturesView::all(&matrix, &numbers),
             lists: LISTED.iter().filter_map(|verdict| ListView::of(results, *verdict, &numbers)).collect(),
             capabilities: capabilities(results, &matrix.columns)
@@ -171,11 +181,10 @@ impl View {
     }
 }
 
-/// The findings of security, waived ones too: a reader who relies on a build has to know them.
-fn security(results: &Results, numbers: &Numbers) -> Vec<FindingView> {
-    let of = |verdict: &Verdict| Finding::of(results, *verdict);
-    let findings = LISTED.iter().flat_map(of).filter(|finding| finding.security);
-    findings.map(|finding| FindingView::of(&finding, numbers)).collect()
+/// The scenarios with a finding of security, waived ones too: a reader who relies on a build has to know them.
+fn security(matrix: &Matrix<'_>, numbers: &Numbers) -> Vec<SecurityView> {
+    let scenarios = matrix.areas.iter().flat_map(|area| &area.scenarios);
+    scenarios.filter_map(|scenario| SecurityView::of(scenario, &matrix.columns, numbers)).collect()
 }
 
 fn details(blocks: &Blocks) -> Vec<String> {
@@ -339,6 +348,24 @@ impl RowView {
             differs: row.differs(),
             cells: row.cells.iter().map(|slot| slot.map(cell)).collect(),
         }
+    }
+}
+
+impl SecurityView {
+    fn of(scenario: &Scenario<'_>, columns: &[Column<'_>], numbers: &Numbers) -> Option<Self> {
+        let build = |(at, column): (usize, &Column<'_>)| {
+            let cells: Vec<_> = scenario.rows.iter().filter_map(|row| row.cells[at]).collect();
+            let found: Vec<_> = cells.iter().filter(|cell| words::is_security(cell)).collect();
+            let first = number(numbers, found.first()?);
+            Some((show(column.id), found.len(), cells.len(), first))
+        };
+        let builds: Vec<_> = columns.iter().enumerate().filter_map(build).collect();
+        (!builds.is_empty()).then(|| Self {
+            id: show(scenario.id),
+            title: show(scenario.title),
+            clause: show(scenario.clause),
+            builds,
+        })
     }
 }
 

@@ -14,10 +14,17 @@ const labelOf = ({ frame, events }) => {
   const tcp = summary.match(/^TCP \S+ > \S+ (\[[^\]]*\])(.*)$/);
   if (tcp) {
     const said = tcp[2].match(/"(.*)"/);
-    return said ? [said[1], tcp[1]] : [tcp[1], tcp[2].replace(/^ seq \d+( ack \d+)?/, "").trim()];
+    const flags = `TCP ${tcp[1].slice(1, -1).replace(",", ", ")}`;
+    const told = events.map((event) => words(event.event ?? "")).filter((name) => name !== "tcp syn").join(", ");
+    return said ? [said[1], flags] : [flags, told || tcp[2].replace(/^ seq \d+( ack \d+)?/, "").trim()];
   }
-  const named = summary.match(/^(DHCPv[46] \S+|DNS \S+ \S+|ARP \S+|ICMPv6 [a-z ]+[a-z]|proof of execution)(.*)$/);
-  return named ? [named[1], named[2].replace(/^ xid \S+/, "").trim()] : [summary, ""];
+  const address = summary.match(/^ARP (\S+) is-at (.*)$/);
+  if (address) return ["ARP is-at", `${address[1]} is ${address[2]}`];
+  const named = summary.match(/^(DHCPv[46] \S+|DNS \S+ \S+|ARP \S+|ICMPv6 (?:router|neighbour|multicast listener|\S+) ?[a-z]*|proof of execution)(.*)$/);
+  if (!named) return [summary, ""];
+  const addresses = events.find((event) => event.addresses?.length)?.addresses.join(", ");
+  const rest = named[2].replace(/^,?\s*(xid \S+)?\s*/, "");
+  return [named[1].trim(), rest || (addresses ? `address ${addresses}` : "")];
 };
 
 // Any value as something to read: lists of names and values as a list of terms, the rest as text.
@@ -42,12 +49,17 @@ const fieldsOf = (object) => make("dl", "fields", Object.entries(object)
     return [make("dt", "", words(name)), make("dd", "", shown)];
   }));
 
+const TCP_WORDS = { seq: "sequence number", ack: "acknowledgement", win: "window", mss: "maximum segment size", ws: "window scale", len: "payload bytes" };
 const decoded = (step) => {
   const parts = step.events.map((event) => make("section", "", make("h4", "", words(event.event ?? "event")), fieldsOf(event)));
   if (step.frame) {
     const { number, toGuest, length, summary } = step.frame;
+    const tcp = summary.match(/^TCP (\S+) > (\S+) \[([^\]]*)\](.*)$/);
+    const options = tcp ? [...tcp[4].replace(/".*"/, "").matchAll(/(seq|ack|win|mss|ws|len) (\d+)/g)].map(([, name, value]) => [name, value]) : [];
     parts.push(make("section", "", make("h4", "", `packet ${number}`), fieldsOf({
-      "guest time": timeOf(step.at), direction: toGuest ? "to the guest" : "from the guest", length: `${length} bytes`, summary,
+      "guest time": timeOf(step.at), direction: toGuest ? "to the guest" : "from the guest", length: `${length} bytes`,
+      ...(tcp ? { from: tcp[1], to: tcp[2], flags: tcp[3], ...Object.fromEntries(options.map(([name, value]) => [TCP_WORDS[name], value])) } : {}),
+      summary,
     })));
   }
   return make("div", "decoded", parts);

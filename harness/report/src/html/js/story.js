@@ -28,8 +28,8 @@ const timeOf = (at) => `${(at / 1e6).toFixed(3)} s`;
 
 // Service lanes, in the order in which a boot meets them.
 const LANES = [
-  ["link", "Link", /^(arp|icmp|dad-|neighbor-|groups-|redirected|not-forwarded)|multicast listener|neighbou?r (solicit|advert)|redirect/i],
-  ["router", "Router", /^router-|router (solicit|advert)/i],
+  ["link", "Link", /^(arp|icmp(?!v6 router)|dad-|neighbor-|groups-|not-forwarded)/i],
+  ["router", "Router", /^(router-|redirected|icmpv6 router)/i],
   ["dhcp", "DHCP", /^dhcp/i],
   ["dns", "DNS", /^dns/i],
   ["server", "Server", /^(tcp|tls|http)/i],

@@ -7,7 +7,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let dir: PathBuf = arguments.next().ok_or("name a directory")?.into();
     let (results, run) = match (arguments.next(), arguments.next()) {
-        (Some(builds), Some(points)) => (report::sample::sized(builds.parse()?, points.parse()?), dir.clone()),
+        (Some(builds), Some(points)) => {
+            (report::sample::sized(builds.parse()?, points.parse()?), dir.clone())
+        }
         (Some(run), None) => (report::load(&Path::new(&run).join("results.json"))?, run.into()),
         _ => (report::sample::results(), dir.clone()),
     };

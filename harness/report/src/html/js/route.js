@@ -172,3 +172,4 @@ let closed = [];
 addEventListener("beforeprint", () => { closed = [...document.querySelectorAll("details:not([open])")]; closed.forEach((element) => { element.open = true; }); });
 addEventListener("afterprint", () => closed.forEach((element) => { element.open = false; }));
 follow();
+performance.mark("plugfest-ready");

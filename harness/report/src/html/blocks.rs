@@ -5,7 +5,7 @@ use crate::words;
 use flate2::{Compression, write::DeflateEncoder};
 use record::{CellResult, Results};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -13,6 +13,9 @@ use std::path::Path;
 const BLOCK: usize = 256 << 10;
 /// Bytes of all blocks in the page.
 const BUDGET: usize = 3_000_000;
+
+/// A cell's bundle, in its directory.
+pub(super) const BUNDLE: &str = "bundle.zip";
 
 /// What the page knows of each cell beyond its result.
 #[derive(Default)]
@@ -25,16 +28,26 @@ pub(super) struct Blocks {
     pub left_out: usize,
     /// Cells whose evidence is not there any more.
     pub gone: usize,
+    /// Cells with a bundle beside their evidence.
+    bundled: HashSet<*const CellResult>,
 }
 
 impl Blocks {
     /// The stories of the cells whose evidence is in `directory`; cells that need attention first, as long as there is room.
     pub fn of(results: &Results, directory: &Path) -> Self {
+        Self::within(BUDGET, results, directory)
+    }
+
+    fn within(budget: usize, results: &Results, directory: &Path) -> Self {
         let mut cells: Vec<_> = results.cells.iter().filter(|cell| cell.evidence.is_some()).collect();
         cells.sort_by_key(|cell| !words::is_deviation(cell));
         let mut packer = Packer::default();
         for cell in cells {
-            if packer.size >= BUDGET {
+            let bundle = cell.evidence.as_ref().map(|evidence| format!("{}/{BUNDLE}", evidence.directory));
+            if bundle.is_some_and(|bundle| story::inside(directory, &bundle).is_some()) {
+                packer.done.bundled.insert(cell);
+            }
+            if packer.size >= budget {
                 packer.done.left_out += 1;
                 continue;
             }
@@ -46,6 +59,11 @@ impl Blocks {
         }
         packer.end_block();
         packer.done
+    }
+
+    /// Whether [`BUNDLE`] is beside the evidence of `cell`.
+    pub fn has_bundle(&self, cell: &CellResult) -> bool {
+        self.bundled.contains(&std::ptr::from_ref(cell))
     }
 
     /// Where the story of `cell` is, if there is one.
@@ -86,5 +104,53 @@ impl Packer {
         self.size += block.len();
         self.raw = 0;
         self.done.blocks.push(block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn what_needs_attention_comes_first_and_the_rest_is_counted() {
+        let results = sample::results();
+        let run = tempfile::tempdir().unwrap();
+        // Half a block each, of digits that do not pack well.
+        let digits: Vec<_> =
+            (1_u64..9_000).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20).to_string()).collect();
+        let line =
+            |text: &str| serde_json::json!({"at": 0, "what": {"event": "console", "line": text}}).to_string();
+        let timeline: Vec<_> = digits.chunks(70).map(|chunk| line(&chunk.concat())).collect();
+        let with_evidence =
+            results.cells.iter().filter_map(|cell| cell.evidence.as_ref().map(|paths| (cell, paths)));
+        for (_, paths) in with_evidence.clone() {
+            std::fs::create_dir_all(run.path().join(&paths.directory)).unwrap();
+            std::fs::write(run.path().join(&paths.timeline), timeline.join("\n")).unwrap();
+        }
+        let (total, deviations) = (
+            with_evidence.clone().count(),
+            with_evidence.clone().filter(|(cell, _)| words::is_deviation(cell)).count(),
+        );
+        let all = Blocks::within(usize::MAX, &results, run.path());
+        assert_eq!((all.places.len(), all.left_out, all.gone), (total, 0, 0));
+        let few = Blocks::within(all.blocks[0].len() * 4, &results, run.path());
+        assert!(few.left_out > 0 && few.places.len() + few.left_out == total);
+        assert!(few.places.len() < deviations, "the test is about deviations that fill the page");
+        for (cell, _) in with_evidence {
+            assert!(few.place(cell).is_none() || words::is_deviation(cell), "{}", cell.id);
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_known_if_it_is_there() {
+        let results = sample::results();
+        let run = tempfile::tempdir().unwrap();
+        let [first, second] = [&results.cells[0], &results.cells[1]];
+        let directory = run.path().join(&first.evidence.as_ref().unwrap().directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(BUNDLE), "").unwrap();
+        let blocks = Blocks::of(&results, run.path());
+        assert!(blocks.has_bundle(first) && !blocks.has_bundle(second));
     }
 }

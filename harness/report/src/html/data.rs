@@ -1,6 +1,6 @@
 //! What the page's script knows about the cells: small arrays, and every text once.
 
-use super::blocks::Blocks;
+use super::blocks::{BUNDLE, Blocks};
 use crate::matrix::Matrix;
 use crate::{text, words};
 use base64::Engine;
@@ -81,8 +81,7 @@ impl Data {
                         row.params.iter().map(|(name, value)| (texts.add(name), texts.add(value))).collect();
                     for (build, cell) in row.cells.iter().enumerate() {
                         let at = (data.rows.len(), build);
-                        data.cells
-                            .extend(cell.map(|cell| Cell::of(cell, at, &mut texts, blocks.place(cell))));
+                        data.cells.extend(cell.map(|cell| Cell::of(cell, at, &mut texts, blocks)));
                     }
                     data.rows.push(Row(data.scenarios.len(), texts.add(row.point), params, row.differs()));
                 }
@@ -98,12 +97,7 @@ impl Data {
 }
 
 impl Cell {
-    fn of(
-        cell: &CellResult,
-        (row, build): (usize, usize),
-        texts: &mut Texts,
-        story: Option<(usize, usize)>,
-    ) -> Self {
+    fn of(cell: &CellResult, (row, build): (usize, usize), texts: &mut Texts, blocks: &Blocks) -> Self {
         let waiver = cell
             .waiver
             .as_ref()
@@ -122,8 +116,12 @@ impl Cell {
             words::seconds(cell.guest_seconds),
             cell.attempts,
             cell.flaky,
-            cell.evidence.as_ref().map(|evidence| paths(evidence, texts)),
-            story,
+            cell.evidence.as_ref().map(|evidence| {
+                let mut list = paths(evidence, texts);
+                list.extend(blocks.has_bundle(cell).then(|| texts.add(BUNDLE)));
+                list
+            }),
+            blocks.place(cell),
         )
     }
 }

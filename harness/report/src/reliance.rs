@@ -22,7 +22,7 @@ pub(crate) enum Answer {
 impl Answer {
     /// `scenario` in column `column` of the matrix. What did not do the same every time is not to be relied on.
     pub fn of(scenario: &Scenario<'_>, column: usize) -> Self {
-        let cells = || scenario.rows.iter().filter_map(|row| row.cells[column]);
+        let cells = || scenario.rows.iter().filter_map(|row| row.cells[column]).filter(|cell| asks(cell));
         let judged =
             cells().filter(|cell| !matches!(cell.verdict, Verdict::Unsupported | Verdict::Error)).count();
         let kept = cells().filter(|cell| is_kept(cell)).count();
@@ -63,9 +63,16 @@ pub(crate) fn is_kept(cell: &CellResult) -> bool {
     matches!(cell.verdict, Verdict::Pass | Verdict::Xpass) && !cell.flaky
 }
 
-/// Whether a scenario says anything to rely on: a row that only observes asks for nothing.
-pub(crate) fn is_feature(scenario: &Scenario<'_>) -> bool {
-    scenario.level != Level::Observe
+/// Whether there is anything to rely on: a point that only observes asks for nothing.
+fn asks(cell: &CellResult) -> bool {
+    cell.level != Level::Observe
+}
+
+/// The levels of a scenario's points that ask for something, each once; a scenario with none is no feature.
+pub(crate) fn levels(scenario: &Scenario<'_>) -> Vec<Level> {
+    let cells = || scenario.rows.iter().flat_map(|row| row.cells.iter().flatten()).filter(|cell| asks(cell));
+    let all = [Level::Must, Level::Should, Level::May];
+    all.into_iter().filter(|level| cells().any(|cell| cell.level == *level)).collect()
 }
 
 /// The answers in a few words: `yes`, `no`, `since 2025.02-8`, `until 2022.11-6`, `partly` or `varies`; for several kinds
@@ -174,7 +181,7 @@ mod tests {
         let matrix = crate::matrix::Matrix::of(&results);
         let scenarios = matrix.areas.iter().flat_map(|area| &area.scenarios);
         let said: Vec<_> = scenarios
-            .filter(|scenario| is_feature(scenario))
+            .filter(|scenario| !levels(scenario).is_empty())
             .map(|scenario| {
                 let answers: Vec<_> =
                     (0..matrix.columns.len()).map(|column| Answer::of(scenario, column)).collect();

@@ -29,9 +29,9 @@ pub(super) struct Data {
     cells: Vec<Cell>,
 }
 
-/// Scenario, point id, parameters, whether the builds differ.
+/// Scenario, point id, parameters, whether the builds differ, level.
 #[derive(Serialize)]
-struct Row(usize, Text, Vec<(Text, Text)>, bool);
+struct Row(usize, Text, Vec<(Text, Text)>, bool, &'static str);
 
 /// Row, build, verdict, outcome, stage, cause, detail, expected, waiver's reason and link, host seconds, guest seconds,
 /// attempts, whether it is flaky, evidence, block and position of its story.
@@ -83,7 +83,13 @@ impl Data {
                         let at = (data.rows.len(), build);
                         data.cells.extend(cell.map(|cell| Cell::of(cell, at, &mut texts, blocks)));
                     }
-                    data.rows.push(Row(data.scenarios.len(), texts.add(row.point), params, row.differs()));
+                    data.rows.push(Row(
+                        data.scenarios.len(),
+                        texts.add(row.point),
+                        params,
+                        row.differs(),
+                        row.level().as_str(),
+                    ));
                 }
                 let [area, id, title, clause, digest] =
                     [area.name, scenario.id, scenario.title, scenario.clause, scenario.sha256]

@@ -2,7 +2,7 @@
 
 use super::view::{Numbers, number, show};
 use crate::matrix::{Area, Column, Matrix, Scenario};
-use crate::reliance::{self, Answer, in_short, is_feature};
+use crate::reliance::{self, Answer, in_short, levels};
 use record::Verdict;
 use serde::Serialize;
 
@@ -21,7 +21,8 @@ struct FeatureView {
     id: String,
     title: String,
     clause: String,
-    level: &'static str,
+    /// Of its points, the strictest first.
+    levels: Vec<&'static str>,
     /// Its position among the data's scenarios.
     number: usize,
     /// Kind and word of each build's answer, and the number of the cell that shows it.
@@ -42,7 +43,8 @@ impl FeaturesView {
     }
 
     fn of(area: &Area<'_>, columns: &[Column<'_>], numbers: &Numbers, first: usize) -> Self {
-        let features = || area.scenarios.iter().enumerate().filter(|(_, scenario)| is_feature(scenario));
+        let features =
+            || area.scenarios.iter().enumerate().filter(|(_, scenario)| !levels(scenario).is_empty());
         let sums = (0..columns.len()).map(|column| {
             let answers: Vec<_> = features().map(|(_, scenario)| Answer::of(scenario, column)).collect();
             let yes = answers.iter().filter(|answer| **answer == Answer::Yes).count();
@@ -69,7 +71,7 @@ impl FeatureView {
             id: show(scenario.id),
             title: show(scenario.title),
             clause: show(scenario.clause),
-            level: scenario.level.as_str(),
+            levels: levels(scenario).iter().map(|level| level.as_str()).collect(),
             number,
             answers: answers.iter().enumerate().map(view).collect(),
             short: show(&in_short(columns, &answers)),

@@ -21,7 +21,7 @@ const facts = (cell) => {
   const fact = (name, ...content) => { if (content.some((part) => part)) list.append(make("dt", "", name), make("dd", "", ...content)); };
   const scenario = cell.row.scenario;
   fact("Expected", text(cell.expected));
-  fact("Clause", make("span", `level l-${scenario.level}`, scenario.level), ` ${scenario.clause}`);
+  fact("Clause", make("span", `level l-${cell.row.level}`, cell.row.level), ` ${scenario.clause}`);
   if (cell.row.params.length) {
     fact("Parameters", ...cell.row.params.map(([name, value]) => make("div", "", make("code", "", `${text(name)} = ${text(value)}`))));
   }

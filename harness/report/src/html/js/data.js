@@ -8,8 +8,8 @@ const scenarios = data.scenarios.map(([area, id, title, clause, level, digest], 
   number, area: text(area), id: text(id), title: text(title), clause: text(clause), level, digest: text(digest),
   shown: 0, rows: [], element: null, group: null, feature: null,
 }));
-const rows = data.rows.map(([scenario, point, params, differs]) => {
-  const row = { scenario: scenarios[scenario], point: text(point), params, differs, cells: [], element: null, words: null };
+const rows = data.rows.map(([scenario, point, params, differs, level]) => {
+  const row = { scenario: scenarios[scenario], point: text(point), params, differs, level, cells: [], element: null, words: null };
   row.scenario.rows.push(row);
   return row;
 });

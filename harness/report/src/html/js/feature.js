@@ -16,7 +16,8 @@ const showFeature = (scenario) => {
   const answers = scenario.feature ? [...scenario.feature.cells].slice(2) : null;
   const answer = answers && make("tr", "answer", heading("Can I rely on it?"),
     answers.map((cell) => make("td", cell.className, make("span", "", cell.textContent))));
-  const points = scenario.rows.map((row) => make("tr", "", heading(row.params.length
+  const levels = [...new Set(scenario.rows.map((row) => row.level))];
+  const points = scenario.rows.map((row) => make("tr", "", heading(levels.length > 1 ? make("span", `level l-${row.level}`, row.level) : null, row.params.length
     ? row.params.map(([name, value]) => make("div", "", make("span", "small", `${text(name)} `), make("code", "", text(value))))
     : "no parameters"),
   builds.map((_, build) => {
@@ -27,7 +28,7 @@ const showFeature = (scenario) => {
   view.replaceChildren(
     make("header", "", button("leave", "← Can I rely on it?", leave), make("code", "id", scenario.id)),
     make("div", "feature", title,
-      make("p", "", make("span", `level l-${scenario.level}`, scenario.level), ` ${scenario.clause}`),
+      make("p", "", levels.map((level) => make("span", `level l-${level}`, level)), ` ${scenario.clause}`),
       short ? make("p", "short-answer", "In short: ", make("b", "", short)) : make("p", "small", "A scenario that only observes asks for nothing, so there is nothing to rely on."),
       make("div", "scroll wide", make("table", "", make("thead", "", make("tr", "", column("Point"), builds.map((build) => column(build.id, make("span", "version", build.version))))), make("tbody", "", answer, points)))),
   );

@@ -36,11 +36,11 @@ const form = byId("filters");
 const verdictButtons = [...form.querySelectorAll("[data-verdict]")];
 for (const area of areas) byId("area").add(new Option(area.name, area.name));
 for (const level of ["must", "should", "may", "observe"]) {
-  if (scenarios.some((scenario) => scenario.level === level)) byId("level").add(new Option(level, level));
+  if (rows.some((row) => row.level === level)) byId("level").add(new Option(level, level));
 }
 
 const wordsOf = (row) => {
-  row.words ??= [row.point, row.scenario.title, row.scenario.clause, row.scenario.level]
+  row.words ??= [row.point, row.scenario.title, row.scenario.clause, row.level]
     .concat(row.cells.flatMap((cell) => [data.verdicts[cell.verdict][0], data.outcomes[cell.outcome], data.stages[cell.stage], text(cell.cause), text(cell.detail)]))
     .filter(Boolean).join("\n").toLowerCase();
   return row.words;
@@ -73,7 +73,7 @@ const applyFilters = () => {
   let shown = 0;
   for (const row of rows) {
     const show = (!area || row.scenario.area === area)
-      && (!level || row.scenario.level === level)
+      && (!level || row.level === level)
       && (!differs || row.differs)
       && (!verdicts.size || row.cells.some((cell) => verdicts.has(data.verdicts[cell.verdict][0])))
       && wanted.every((word) => wordsOf(row).includes(word));

@@ -1,7 +1,8 @@
 //! Results for people and machines: terminal, JSON, Markdown, HTML, JUnit; and what changed between two runs.
 //!
-//! Every report is made from [`record::Results`], the page also from the evidence of the cells, begins with the counts of all six verdicts, and treats
-//! whatever a guest, a parameter or a waiver says as text to be shown, never as markup or control sequences.
+//! Every report is made from [`record::Results`], the page also from the evidence of the cells. Each begins with the counts
+//! of all six verdicts, and treats whatever a guest, a parameter or a waiver says as text to be shown, never as markup or
+//! control sequences.
 
 #![forbid(unsafe_code)]
 

@@ -211,6 +211,8 @@ fn nothing_is_wider_than_a_phone() {
         );
         assert_eq!(width, 390, "{fragment}");
     }
+    let chip = "document.querySelector('#cell td .chip').checkVisibility()";
+    assert_eq!(browser.value(chip), true, "a phone shows the verdicts of a feature's points");
     browser.assert_quiet();
 }
 
@@ -279,15 +281,26 @@ fn assert_shown_as_text(browser: &mut Chromium) {
 }
 
 #[test]
-fn a_script_that_got_in_would_not_run() {
+fn a_script_that_got_in_would_not_run_and_a_request_would_be_heard() {
     let Some((run, page, mut browser)) = opened("") else { return };
     let text = fs::read_to_string(&page).unwrap();
-    let bad = run.path().join("bad/index.html");
-    fs::create_dir(bad.parent().unwrap()).unwrap();
-    fs::write(&bad, text.replace("</main>", "<script>window.hacked=1</script></main>")).unwrap();
-    browser.open(&bad, "");
-    assert_eq!(browser.value("typeof window.hacked"), "undefined");
-    assert!(!browser.complaints.is_empty(), "the proof that a complaint is heard");
+    let mut with = |content: &str, policy: &str| {
+        let text =
+            text.replace("default-src 'none'", policy).replace("</main>", &format!("{content}</main>"));
+        let bad = run.path().join("bad/index.html");
+        fs::create_dir_all(bad.parent().unwrap()).unwrap();
+        fs::write(&bad, text).unwrap();
+        browser.complaints.clear();
+        browser.open(&bad, "");
+        let hacked = browser.value("typeof window.hacked");
+        (hacked, browser.complaints.join(" "))
+    };
+    let (hacked, complaints) = with("<script>window.hacked = 1</script>", "default-src 'none'");
+    assert_eq!(hacked, "undefined");
+    assert!(complaints.contains("Content Security Policy"), "{complaints}");
+    let frame = "<iframe src=\"http://127.0.0.1:9/frame\"></iframe>";
+    let (_, complaints) = with(frame, "default-src 'none'; frame-src *");
+    assert!(complaints.contains("requestWillBeSent"), "{complaints}");
 }
 
 #[test]
@@ -345,6 +358,7 @@ fn pictures() {
         ("rely", "#rely".to_owned()),
         ("cell", cell.clone()),
         ("packet", format!("{cell}?packet=10")),
+        ("features", "#rely?differs=1".to_owned()),
     ];
     for (theme, (width, height)) in
         [("light", (1280, 1100)), ("dark", (1280, 1100)), ("light", (390, 844)), ("dark", (390, 844))]
@@ -358,6 +372,9 @@ fn pictures() {
             browser.open(&page, fragment);
             if fragment.contains('@') {
                 browser.wait("document.querySelector('#cell .message')");
+            }
+            if fragment.contains("differs") {
+                browser.value("document.querySelector('#features').scrollIntoView()");
             }
             let picture = browser.call("Page.captureScreenshot", serde_json::json!({}));
             let bytes =

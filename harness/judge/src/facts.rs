@@ -3,7 +3,9 @@
 use crate::facts6::Facts6;
 use crate::names::Names;
 use crate::tls::Handshake;
-use record::{Dhcp4Message, Endpoint, Entry, Event, GuestTime, HeaderField, Stage, TcpEnd};
+use record::{
+    Dhcp4Message, Direction, Endpoint, Entry, Event, FrameProtocol, GuestTime, HeaderField, Stage, TcpEnd,
+};
 
 /// Port of DNS servers.
 const DNS: u16 = 53;
@@ -55,6 +57,10 @@ pub(crate) struct Facts<'a> {
     pub exchanges: Vec<Exchange<'a>>,
     pub genuine_proof: bool,
     pub forged_proof: bool,
+    /// Frames that the link lost on their way to the guest.
+    pub lost_to_guest: usize,
+    /// Those of the guest that it lost.
+    pub lost_from_guest: Vec<FrameProtocol>,
     /// When our side last gave an answer.
     pub last_answer: Option<GuestTime>,
 }
@@ -84,7 +90,11 @@ impl<'a> Facts<'a> {
             self.last_answer = Some(at);
         }
         match event {
-            Event::Frame { direction: record::Direction::FromGuest, .. } => self.guest_frames += 1,
+            Event::Frame { direction: Direction::FromGuest, .. } => self.guest_frames += 1,
+            Event::LinkFault { direction, fault, protocol, .. } if fault.is_loss() => match direction {
+                Direction::ToGuest => self.lost_to_guest += 1,
+                Direction::FromGuest => self.lost_from_guest.push(*protocol),
+            },
             Event::Dhcp4Received { message, .. } => match message {
                 Dhcp4Message::Discover => self.discovers += 1,
                 Dhcp4Message::Request => self.requests += 1,
@@ -174,6 +184,7 @@ impl<'a> Facts<'a> {
     /// The furthest rung that the firmware stepped on.
     pub fn stage(&self) -> Stage {
         let sent = |method: &str| self.exchanges.iter().any(|e| e.method == method);
+        let lost = |protocol| self.lost_from_guest.contains(&protocol);
         if self.genuine_proof {
             Stage::Executed
         } else if self.image_delivered() {
@@ -184,14 +195,33 @@ impl<'a> Facts<'a> {
             Stage::Head
         } else if self.handshakes.iter().any(Handshake::is_begun) {
             Stage::Tls
-        } else if self.syns > 0 {
+        } else if self.syns > 0 || lost(FrameProtocol::Tcp) {
             Stage::Connect
-        } else if self.names.is_asked() {
+        } else if self.names.is_asked() || lost(FrameProtocol::Dns) {
             Stage::Name
-        } else if self.discovers > 0 || self.requests > 0 || self.ipv6.wants_address() {
+        } else if self.asks_for_address()
+            || lost(FrameProtocol::Dhcp4)
+            || lost(FrameProtocol::Dhcp6)
+            || lost(FrameProtocol::Nd)
+        {
             Stage::Address
         } else {
             Stage::Link
+        }
+    }
+
+    /// Whether anything of the guest's arrived that is about an address.
+    pub fn asks_for_address(&self) -> bool {
+        self.discovers > 0 || self.requests > 0 || self.ipv6.wants_address()
+    }
+
+    /// Whether nothing arrived of what the guest did on the furthest rung, because the link lost it.
+    pub fn is_unheard(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Address => !self.asks_for_address(),
+            Stage::Name => !self.names.is_asked(),
+            Stage::Connect => self.syns == 0,
+            _ => false,
         }
     }
 

@@ -92,9 +92,14 @@ pub fn judge(timeline: &[Entry], watched: Watched) -> Finding {
         _ if tentative && stage == Stage::Address => ipv6_cause(&facts.ipv6),
         _ => cause(&facts, stage, ending, image_started),
     };
-    let detail = match note {
-        Some(note) => format!("{} ({note})", cause.meaning),
-        None => cause.meaning.to_owned(),
+    let lost = match (facts.lost_to_guest, facts.lost_from_guest.len()) {
+        (0, 0) => None,
+        (to, from) => Some(format!("the link lost {to} frames to the guest and {from} from it")),
+    };
+    let notes: Vec<String> = note.into_iter().chain(lost).collect();
+    let detail = match notes.is_empty() {
+        true => cause.meaning.to_owned(),
+        false => format!("{} ({})", cause.meaning, notes.join("; ")),
     };
     Finding { outcome, stage, cause: Some(cause.id), detail }
 }
@@ -107,6 +112,9 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
     if image_started {
         let cause = if ending == Ending::AttemptFailed { IMAGE_NOT_STARTED } else { IMAGE_NO_PROOF };
         return (cause, head_note(facts));
+    }
+    if facts.is_unheard(stage) {
+        return (LINK_FRAMES_LOST, None);
     }
     match stage {
         Stage::Link if facts.guest_frames > 0 => (LINK_NO_DHCP, None),

@@ -2,6 +2,7 @@
 
 use crate::GuestTime;
 use crate::tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -84,6 +85,53 @@ pub enum Dhcp6Silence {
     Scenario,
     /// The message is not one that a server answers.
     Message,
+}
+
+/// Protocols that a link tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameProtocol {
+    /// ARP.
+    Arp,
+    /// DHCPv4.
+    Dhcp4,
+    /// Neighbour discovery, router solicitations and advertisements among it (RFC 4861).
+    Nd,
+    /// DHCPv6.
+    Dhcp6,
+    /// DNS, over UDP or TCP.
+    Dns,
+    /// TCP, but DNS.
+    Tcp,
+    /// Everything else.
+    Other,
+}
+
+/// What a link does to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkFault {
+    /// It was lost.
+    Lost,
+    /// It was lost while the link was down.
+    Down,
+    /// It was lost because its packet was larger than the MTU.
+    TooLarge,
+    /// It was lost because too many others waited.
+    Overflow,
+    /// It arrived twice.
+    Duplicated,
+    /// It let another pass.
+    Reordered,
+    /// It arrived with a wrong bit.
+    Corrupted,
+}
+
+impl LinkFault {
+    /// Whether the frame did not arrive.
+    pub const fn is_loss(self) -> bool {
+        matches!(self, Self::Lost | Self::Down | Self::TooLarge | Self::Overflow)
+    }
 }
 
 /// What an answer says of an address's time, seconds (RFC 8415 §21.4, §21.6).
@@ -237,6 +285,17 @@ pub enum Event {
         target: Ipv6Addr,
         /// What is wrong with it, because the scenario says so: a conforming client drops it.
         malformed: Option<String>,
+    },
+    /// The link struck a frame, because the scenario says so. What is lost is not in the capture.
+    LinkFault {
+        /// Which way the frame went.
+        direction: Direction,
+        /// What became of it.
+        fault: LinkFault,
+        /// Which protocol it belongs to.
+        protocol: FrameProtocol,
+        /// Which of the flags SYN, FIN and RST it has, if it is a TCP segment.
+        flags: Vec<String>,
     },
     /// A packet did not come further than the link.
     NotForwarded {

@@ -9,8 +9,8 @@ mod time;
 mod tls;
 
 pub use event::{
-    Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, HeaderField,
-    LoadedFrom, TcpEnd,
+    Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, FrameProtocol,
+    HeaderField, LinkFault, LoadedFrom, TcpEnd,
 };
 pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
 pub use results::{

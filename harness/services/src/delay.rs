@@ -37,6 +37,11 @@ impl<T> Queue<T> {
         self.0.len() >= WAITING
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn push(&mut self, due: GuestTime, item: T) {
         let at = self.0.partition_point(|(other, _)| *other <= due);
         self.0.insert(at, (due, item));

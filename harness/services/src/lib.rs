@@ -13,12 +13,13 @@ pub mod dns;
 mod frame;
 mod frame6;
 pub mod http;
+pub mod link;
 mod link6;
 mod mld;
 pub mod nd;
 mod network;
 pub mod ra;
-mod tcp;
+pub mod tcp;
 mod template;
 pub mod tls;
 mod url;
@@ -35,6 +36,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub struct NetworkSettings {
     /// What the client has been given before it starts.
     pub client: client::Settings,
+    /// What happens to frames on their way.
+    pub link: link::Settings,
     /// DHCPv4 server; there is none where the client boots over IPv6.
     pub dhcp4: dhcp4::Settings,
     /// How neighbours answer; where the client boots over IPv6.
@@ -45,6 +48,8 @@ pub struct NetworkSettings {
     pub dhcp6: dhcp6::Settings,
     /// DNS server, on both IP versions.
     pub dns: dns::Settings,
+    /// TCP below HTTP and TLS.
+    pub tcp: tcp::Settings,
     /// HTTP server.
     pub http: http::Settings,
     /// TLS server in front of the same site.

@@ -5,6 +5,7 @@
 //! and so is IPv6 where the client boots over IPv4.
 
 use crate::frame6::{self, Content, Host, Packet};
+use crate::link::Link;
 use crate::link6::{self, Link6, Taken};
 use crate::{NetworkSettings, address, dhcp4, dhcp6, dns, frame, http, tcp, template, tls};
 use etherparse::EtherType;
@@ -12,7 +13,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
     sync::Arc,
 };
-use wire::{GuestTime, Node, Outbox};
+use wire::{Direction, GuestTime, Node, Outbox};
 
 /// Settings that no network can be built from, although each is well-formed.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +58,10 @@ impl From<tls::NoContext> for NetworkError {
     }
 }
 
-/// Every service of one cell, behind one MAC address.
+/// Every service of one cell, behind one MAC address, at the end of one link.
 pub struct Network {
+    /// Where it does something to frames.
+    link: Option<Link>,
     dhcp4: dhcp4::Server,
     /// Where there is IPv6.
     link6: Option<Link6>,
@@ -105,6 +108,7 @@ impl Network {
         let dns = Arc::new(settings.dns.clone());
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         Ok(Self {
+            link: Link::new(&settings.link),
             dhcp4: dhcp4::Server::new(
                 dhcp4,
                 bootfile,
@@ -112,7 +116,15 @@ impl Network {
             ),
             link6: ipv6.then(|| Link6::new(settings, &bootfiles6)),
             dns: dns::Server::new(settings.dns.clone()),
-            tcp: tcp::Stack::new(settings.http.port, tls, dns, guest, addresses6, Arc::new(site)),
+            tcp: tcp::Stack::new(
+                settings.tcp.clone(),
+                settings.http.port,
+                tls,
+                dns,
+                guest,
+                addresses6,
+                Arc::new(site),
+            ),
             now: GuestTime::ZERO,
         })
     }
@@ -164,6 +176,8 @@ impl Expanded {
             .map(|(at, text)| expand(text, &format!("network.dhcp6.{}", dhcp6::at_server(at, "bootfile"))))
             .collect::<Result<Vec<_>, _>>()?;
         settings.client.check()?;
+        settings.link.check()?;
+        settings.tcp.check()?;
         settings.dhcp4.check(bootfile.as_deref())?;
         settings.nd.check()?;
         settings.ra.check()?;
@@ -291,9 +305,9 @@ impl Network {
     }
 }
 
-impl Node for Network {
-    fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
-        let now = self.advance(now);
+impl Network {
+    /// Hands a frame that has crossed the link to whom it is for.
+    fn arrive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
         if bytes.len() >= 14 && frame::ether_type(bytes) == EtherType::IPV6.0 {
             return self.receive6(now, bytes, out);
         }
@@ -307,6 +321,33 @@ impl Node for Network {
         }
     }
 
+    /// Moves frames over the link: those of the guest that have crossed are received, and what comes of it is sent.
+    fn cross(&mut self, now: GuestTime, out: &mut Outbox) {
+        let Some(link) = &mut self.link else { return };
+        for frame in link.crossed(now, Direction::FromGuest) {
+            self.arrive(now, &frame, out);
+        }
+        let Some(link) = &mut self.link else { return };
+        for frame in std::mem::take(&mut out.frames) {
+            link.send(now, Direction::ToGuest, frame, &mut out.events);
+        }
+        out.frames = link.crossed(now, Direction::ToGuest);
+    }
+}
+
+/// The outbox of a call has to be empty where the link does something to frames: it sends what is in it.
+impl Node for Network {
+    fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
+        let now = self.advance(now);
+        match &mut self.link {
+            None => self.arrive(now, bytes, out),
+            Some(link) => {
+                link.send(now, Direction::FromGuest, bytes.to_vec(), &mut out.events);
+                self.cross(now, out);
+            }
+        }
+    }
+
     fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
         let now = self.advance(now);
         self.dhcp4.poll(now, out);
@@ -315,10 +356,15 @@ impl Node for Network {
         }
         self.dns.poll(now, out);
         self.tcp.poll(now, out);
+        self.cross(now, out);
     }
 
     fn poll_at(&self) -> Option<GuestTime> {
         let link6 = self.link6.as_ref().and_then(Link6::poll_at);
-        [self.dhcp4.poll_at(), link6, self.dns.poll_at(), self.tcp.poll_at()].into_iter().flatten().min()
+        let link = self.link.as_ref().and_then(Link::poll_at);
+        [link, self.dhcp4.poll_at(), link6, self.dns.poll_at(), self.tcp.poll_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -7,9 +7,10 @@
 mod application;
 mod connection;
 mod device;
+mod settings;
 
 use crate::{
-    address, dns, frame,
+    address, delay, dns, frame,
     frame::Segment,
     frame6,
     http::{self, Site},
@@ -19,6 +20,7 @@ pub(crate) use application::Application;
 use connection::Connection;
 use device::Device;
 use record::{Endpoint, Event, TcpEnd};
+pub use settings::Settings;
 use smoltcp::{
     iface::{Config, Interface, SocketSet},
     socket::tcp,
@@ -58,6 +60,7 @@ pub(crate) struct Stack {
     tls: Option<Tls>,
     dns: Arc<dns::Settings>,
     site: Arc<Site>,
+    settings: Settings,
     /// Our server's IPv6 addresses; none where there is no IPv6.
     addresses6: &'static [Ipv6Addr],
     wake: Option<GuestTime>,
@@ -73,6 +76,7 @@ impl Stack {
     /// A stack that serves `site` on `port`, and with `tls`, and DNS over TCP, to a guest whose IPv4 address will be `guest`, and where
     /// there is IPv6 at `addresses6`.
     pub(crate) fn new(
+        settings: Settings,
         port: u16,
         tls: Option<Tls>,
         dns: Arc<dns::Settings>,
@@ -80,7 +84,7 @@ impl Stack {
         addresses6: &'static [Ipv6Addr],
         site: Arc<Site>,
     ) -> Self {
-        let mut device = Device::default();
+        let mut device = Device::new(settings.max_segment, !addresses6.is_empty());
         let mut config = Config::new(EthernetAddress(address::SERVER_MAC).into());
         // A fixed seed: initial sequence numbers are the same in every run, and no guest can tell.
         config.random_seed = 0x706c_7567;
@@ -110,6 +114,7 @@ impl Stack {
             tls,
             dns,
             site,
+            settings,
             addresses6,
             wake: None,
         }
@@ -190,7 +195,7 @@ impl Stack {
             return false;
         }
         let mut socket = tcp::Socket::new(
-            tcp::SocketBuffer::new(vec![0; RECEIVE_BUFFER]),
+            tcp::SocketBuffer::new(vec![0; self.window(syn.to.port)]),
             tcp::SocketBuffer::new(vec![0; SEND_BUFFER]),
         );
         socket.set_nagle_enabled(false);
@@ -199,8 +204,21 @@ impl Stack {
             return false;
         }
         let socket = self.sockets.add(socket);
-        self.connections.push(Connection::new(syn.from, syn.to, socket, session));
+        let mut connection = Connection::new(syn.from, syn.to, socket, session);
+        if syn.to.port != dns::SERVER_PORT {
+            connection.misbehave(
+                delay::duration(self.settings.read_after_seconds),
+                self.settings.reset_after_bytes,
+            );
+        }
+        self.connections.push(connection);
         true
+    }
+
+    /// Bytes that the guest may send ahead to a port.
+    fn window(&self, port: u16) -> usize {
+        let set = self.settings.window_bytes.filter(|_| port != dns::SERVER_PORT);
+        set.and_then(|bytes| bytes.try_into().ok()).unwrap_or(RECEIVE_BUFFER)
     }
 
     /// What speaks at one of our addresses and a port, if something listens there.

@@ -396,3 +396,87 @@ fn time_never_goes_backwards() {
     network.poll(GuestTime::ZERO, &mut out);
     assert_eq!(out.frames.len(), 2);
 }
+
+/// What the guest got of the image, and what the server's TCP did.
+fn with_tcp(change: impl FnOnce(&mut services::tcp::Settings)) -> Bench {
+    let mut settings = prompt();
+    change(&mut settings.tcp);
+    Bench::new(&settings, image(20_000))
+}
+
+#[test]
+fn segments_are_no_larger_than_asked_for() {
+    let mut bench = with_tcp(|tcp| tcp.max_segment = Some(536));
+    let received = bench.ask(80, GET);
+    assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 20_000);
+    let payload = |bytes: &[u8]| match SlicedPacket::from_ethernet(bytes).unwrap().transport {
+        Some(etherparse::TransportSlice::Tcp(tcp)) => tcp.payload().len(),
+        _ => 0,
+    };
+    let ours = bench.frames.iter().filter(|(_, direction, _)| *direction == Direction::ToGuest);
+    let sizes: Vec<usize> = ours.map(|(_, _, bytes)| payload(bytes)).collect();
+    assert_eq!(sizes.iter().max(), Some(&536));
+}
+
+#[test]
+fn a_small_window_shuts_until_it_is_read() {
+    let mut bench = with_tcp(|tcp| {
+        tcp.window_bytes = Some(16);
+        tcp.read_after_seconds = 1.0;
+    });
+    let begun = bench.now;
+    let received = bench.ask(80, GET);
+    assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 20_000);
+    assert!(bench.now.since(begun) >= Duration::from_secs(1));
+    let shut = |bytes: &[u8]| tcp_of(bytes).is_some_and(|tcp| !tcp.syn && tcp.window_size == 0);
+    assert!(bench.frames.iter().any(|(_, direction, bytes)| *direction == Direction::ToGuest && shut(bytes)));
+}
+
+#[test]
+fn a_connection_is_reset_at_the_byte_that_was_asked_for() {
+    let mut bench = with_tcp(|tcp| tcp.reset_after_bytes = Some(5000));
+    let received = bench.ask(80, GET);
+    assert_eq!((received.bytes.len(), received.end), (5000, End::Reset));
+    assert_eq!((ends(&bench), delivered(&bench)), (vec![TcpEnd::ServerReset], 0));
+    // A response that is shorter than that is whole.
+    let mut bench = with_tcp(|tcp| tcp.reset_after_bytes = Some(1 << 20));
+    let received = bench.ask(80, GET);
+    assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 20_000);
+}
+
+#[test]
+fn what_tcp_cannot_do_is_refused() {
+    let refused = |change: fn(&mut services::tcp::Settings)| {
+        let mut settings = prompt();
+        change(&mut settings.tcp);
+        Network::check(&settings).unwrap_err().path
+    };
+    assert_eq!(refused(|tcp| tcp.max_segment = Some(27)), "network.tcp.max_segment");
+    assert_eq!(refused(|tcp| tcp.window_bytes = Some(0)), "network.tcp.window_bytes");
+    assert_eq!(refused(|tcp| tcp.read_after_seconds = -1.0), "network.tcp.read_after_seconds");
+}
+
+/// A download over a link that loses, repeats and reorders: TCP mends it (RFC 9293 §3.8).
+#[test]
+fn an_image_comes_whole_over_a_bad_link() {
+    let mut settings = prompt();
+    let faults = services::link::Faults {
+        lose_percent: 10.0,
+        duplicate_percent: 5.0,
+        corrupt_percent: 5.0,
+        reorder_percent: 5.0,
+        delay_seconds: 0.01,
+        only: vec![services::link::Protocol::Tcp],
+        ..Default::default()
+    };
+    settings.link.to_guest = faults.clone();
+    settings.link.from_guest = faults;
+    let mut bench = Bench::new(&settings, image(100_000));
+    let handle = bench.connect(address::SERVER4, 80);
+    bench.run_for(Duration::from_secs(5));
+    bench.send(handle, GET.as_bytes());
+    let received = bench.read(handle, Duration::from_secs(60));
+    let body = &responses(&received.bytes, &["GET"], false)[0].body;
+    assert_eq!(body[..], image(100_000)[..]);
+    assert!(bench.events.iter().any(|event| matches!(event, Event::LinkFault { .. })));
+}

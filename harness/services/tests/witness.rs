@@ -268,3 +268,39 @@ fn tshark_reads_what_we_say() {
     }
     assert!(problems(&bench.frames).contains("Bad checksum"), "{}", problems(&bench.frames));
 }
+
+/// The kernel's TCP mends what our link breaks, so what a link breaks is not ours.
+#[test]
+fn curl_gets_the_image_over_a_link_that_loses_repeats_and_damages() {
+    let faults = || services::link::Faults {
+        only: vec![services::link::Protocol::Tcp],
+        lose_percent: 2.0,
+        duplicate_percent: 2.0,
+        corrupt_percent: 2.0,
+        ..Default::default()
+    };
+    let mut settings = NetworkSettings::default();
+    settings.link.to_guest = services::link::Faults { lose: vec![1], ..faults() };
+    settings.link.from_guest = faults();
+    // Each loss costs a timeout of TCP, so a small image.
+    let Some(link) = Link::new("hurt", &settings, image(150_000)) else { return };
+    link.guest("ip", &["address", "add", "192.0.2.100/24", "dev", "tap0"]);
+    let (told, body) = curl(&link, &[BOOT]);
+    assert!(told.starts_with("200 1.1 1 0 0"), "{told}");
+    assert_eq!(body[..], image(150_000)[..]);
+}
+
+/// Small segments and a window that shuts are TCP as the kernel knows it.
+#[test]
+fn curl_gets_the_image_in_small_segments_and_through_a_small_window() {
+    let Some(link) = configured("small", |settings| {
+        settings.tcp.max_segment = Some(536);
+        settings.tcp.window_bytes = Some(32);
+        settings.tcp.read_after_seconds = 0.5;
+    }) else {
+        return;
+    };
+    let (told, body) = curl(&link, &[BOOT]);
+    assert!(told.starts_with("200 1.1 1 0 0"), "{told}");
+    assert!(is_image(&body));
+}

@@ -7,7 +7,14 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Scenarios whose frames are malformed on purpose, or may be taken for it: a TTL with its uppermost bit.
-const UNSOUND: [&str; 4] = ["ra/malformed", "ra/malformed-router", "nd/redirect-malformed", "dns/ttl"];
+const UNSOUND: [&str; 6] = [
+    "ra/malformed",
+    "ra/malformed-router",
+    "nd/redirect-malformed",
+    "dns/ttl",
+    "link/corruption",
+    "link/corrupted-dhcp",
+];
 
 #[test]
 fn tshark_objects_to_no_frame_of_any_cell() {

@@ -65,6 +65,22 @@ fn plain() -> Vec<Row> {
             link: Link::Dumb(|_| true),
             ..row("cable-unplugged", PLAIN, conforming(), GivesUp, Stage::Link, "link.no-frame")
         },
+        row(
+            "frames-lost",
+            "{ link: { from_guest: { lose_percent: 100 } } }",
+            conforming(),
+            GivesUp,
+            Stage::Address,
+            "link.frames-lost",
+        ),
+        row(
+            "syns-lost",
+            "{ link: { from_guest: { only: [tcp], lose_percent: 100 } } }",
+            conforming(),
+            GivesUp,
+            Stage::Connect,
+            "link.frames-lost",
+        ),
         Row {
             link: Link::Dumb(|frame| is_dhcp(frame) || is_announcement(frame)),
             ..row(

@@ -33,6 +33,11 @@ pub(super) struct Connection {
     /// Whether the end is reported.
     over: bool,
     expires: Option<GuestTime>,
+    /// For how long input is not read once the connection is made, and when that ends.
+    deaf: Duration,
+    reads_at: Option<GuestTime>,
+    /// Acknowledged bytes after which it is reset.
+    reset_after: Option<u64>,
 }
 
 impl Connection {
@@ -54,7 +59,16 @@ impl Connection {
             ended_by: None,
             over: false,
             expires: None,
+            deaf: Duration::ZERO,
+            reads_at: None,
+            reset_after: None,
         }
+    }
+
+    /// Does what a scenario asks for: reads nothing for a time, and resets the connection after so many acknowledged bytes.
+    pub(super) fn misbehave(&mut self, deaf: Duration, reset_after: Option<u64>) {
+        self.deaf = deaf;
+        self.reset_after = reset_after;
     }
 
     /// Whether a segment between these ends belongs to it.
@@ -69,7 +83,7 @@ impl Connection {
 
     /// When it wants to be served again: a body is due, or it is forgotten although the guest has not closed its side.
     pub(super) fn wake(&self) -> Option<GuestTime> {
-        if self.over { self.expires } else { self.session.wake() }
+        if self.over { self.expires } else { self.session.wake().into_iter().chain(self.reads_at).min() }
     }
 
     /// Whether the socket can be taken away.
@@ -126,6 +140,7 @@ impl Connection {
         let state = socket.state();
         if !self.established && !matches!(state, State::Listen | State::SynReceived | State::Closed) {
             self.established = true;
+            self.reads_at = (!self.deaf.is_zero()).then(|| now + self.deaf);
             events.push(Event::TcpEstablished { connection: self.session.connection() });
             self.session.opened(events);
         }
@@ -136,10 +151,21 @@ impl Connection {
         if state == State::CloseWait {
             self.ended_by.get_or_insert(TcpEnd::GuestFin);
         }
-        let mut moved = self.take_input(socket, events);
+        self.reads_at = self.reads_at.filter(|at| *at > now);
+        let mut moved = self.reads_at.is_none() && self.take_input(socket, events);
+        if self.reset_after.is_some_and(|bytes| self.acknowledged >= bytes) && self.established && !self.over
+        {
+            self.ended_by.get_or_insert(TcpEnd::ServerReset);
+            socket.abort();
+            moved |= socket.is_active();
+        }
         while socket.can_send() {
+            // What comes after a reset is not even sent.
+            let left = self.reset_after.map(|bytes| bytes.saturating_sub(self.session.handed_over()));
             let filled = socket.send(|buffer| {
-                let filled = self.session.fill(now, buffer, events);
+                let most = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+                let room = buffer.len().min(most);
+                let filled = self.session.fill(now, &mut buffer[..room], events);
                 (filled, filled)
             });
             if !matches!(filled, Ok(1..)) {

@@ -7,12 +7,28 @@ use smoltcp::{
 
 /// IPv4's 1500 bytes and the Ethernet header (RFC 894).
 const FRAME: usize = 1514;
+/// Headers of Ethernet, of the IP versions, and of TCP without options.
+const ETHERNET: usize = 14;
+const IPV4: usize = 20;
+const IPV6: usize = 40;
+const TCP: usize = 20;
 
 /// The frame that the guest has just sent, and those that are to go to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Device {
     pub(super) incoming: Option<Vec<u8>>,
     pub(super) sent: Vec<Vec<u8>>,
+    /// Bytes of the largest frame.
+    frame: usize,
+}
+
+impl Device {
+    /// An interface for segments of at most so many bytes of data, or as many as fit.
+    pub(super) fn new(max_segment: Option<u16>, ipv6: bool) -> Self {
+        let headers = ETHERNET + if ipv6 { IPV6 } else { IPV4 } + TCP;
+        let frame = max_segment.map_or(FRAME, |segment| FRAME.min(headers + usize::from(segment)));
+        Self { incoming: None, sent: Vec::new(), frame }
+    }
 }
 
 impl phy::Device for Device {
@@ -30,7 +46,7 @@ impl phy::Device for Device {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME;
+        capabilities.max_transmission_unit = self.frame;
         capabilities
     }
 }

@@ -1,0 +1,41 @@
+//! The `tcp:` block: how the TCP of our HTTP and TLS servers behaves where a scenario wants it otherwise.
+
+use crate::{SettingsError, delay};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Smallest and largest segment: what is left of IPv4's smallest MTU (RFC 791 §3.2), and of Ethernet's.
+const SEGMENT: std::ops::RangeInclusive<u16> = 28..=1460;
+/// Largest receive window without scaling (RFC 9293 §3.1).
+const WINDOW: std::ops::RangeInclusive<u32> = 1..=65_535;
+
+/// The `tcp:` block.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "TcpSettings")]
+pub struct Settings {
+    /// Most bytes of data in a segment, offered as MSS and kept (RFC 9293 §3.7.1), 28 to 1460; what fits the Ethernet frame if
+    /// absent.
+    pub max_segment: Option<u16>,
+    /// Bytes that the guest may send ahead, 1 to 65535: its window.
+    pub window_bytes: Option<u32>,
+    /// Guest seconds from a connection's beginning in which what the guest sends is acknowledged and not read, so that a
+    /// small window shuts (RFC 9293 §3.8.6.1). 0 to 86400.
+    pub read_after_seconds: f64,
+    /// The connection is reset once the guest has acknowledged so many bytes.
+    pub reset_after_bytes: Option<u64>,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if let Some(segment) = self.max_segment.filter(|segment| !SEGMENT.contains(segment)) {
+            let problem = format!("{segment} is not between {} and {} bytes", SEGMENT.start(), SEGMENT.end());
+            return Err(SettingsError::new("network.tcp.max_segment", problem));
+        }
+        if let Some(window) = self.window_bytes.filter(|window| !WINDOW.contains(window)) {
+            let problem = format!("{window} is not between {} and {} bytes", WINDOW.start(), WINDOW.end());
+            return Err(SettingsError::new("network.tcp.window_bytes", problem));
+        }
+        delay::check("network.tcp.read_after_seconds", self.read_after_seconds)
+    }
+}

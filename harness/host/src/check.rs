@@ -105,6 +105,13 @@ const TOOLS: &[Tool] = &[
         packages: ["curl", "curl", "curl", "curl"],
     },
     Tool {
+        name: "chromium",
+        programs: &["chromium", "chromium-browser", "google-chrome"],
+        purpose: Purpose::Test,
+        why: "opens the report page as a reader does",
+        packages: ["chromium", "chromium", "chromium", "chromium"],
+    },
+    Tool {
         name: "openssl",
         programs: &["openssl"],
         purpose: Purpose::Test,

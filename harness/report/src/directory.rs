@@ -11,14 +11,23 @@ use std::path::{Component, Path, PathBuf};
 /// Name of the link to the newest run.
 const LATEST: &str = "latest";
 
-/// Writes every format of [`FORMATS`] into `dir`, which is created if need be, and returns the paths.
+/// Writes every format of [`FORMATS`] into `run`, the directory with the evidence of the cells; as [`write_all_to`].
+///
+/// # Errors
+/// As [`write_all_to`].
+pub fn write_all(run: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportError> {
+    write_all_to(run, results, run)
+}
+
+/// Writes every format of [`FORMATS`] into `dir`, which is created if need be, and returns the paths. The evidence is
+/// below `run`; where it is gone, the page says so.
 ///
 /// Everything is rendered and written under temporary names first; only then do the files get their names, so a
 /// failure or an interruption leaves the directory as it was. `results.json` appears last.
 ///
 /// # Errors
 /// [`ReportError::Render`] if a format cannot be made, [`ReportError::Io`] if a file cannot be written.
-pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportError> {
+pub fn write_all_to(dir: &Path, results: &Results, run: &Path) -> Result<Vec<PathBuf>, ReportError> {
     std::fs::create_dir_all(dir).map_err(ReportError::io("create directory", dir))?;
     let mut written = Vec::with_capacity(FORMATS.len());
     for format in FORMATS {
@@ -27,7 +36,7 @@ pub fn write_all(dir: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportEr
             let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
             return Err(ReportError::Io { what: "write", path, source });
         }
-        let text = format.render(results)?;
+        let text = format.render_with_evidence(results, run)?;
         let mut file = tempfile::Builder::new()
             .prefix(".report-")
             .permissions(Permissions::from_mode(0o666)) // less the umask: a report is for everybody

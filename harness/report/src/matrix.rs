@@ -113,6 +113,11 @@ impl Row<'_> {
         params.join(", ")
     }
 
+    /// How much is asked for at this point. A row has a cell.
+    pub fn level(&self) -> Level {
+        self.cells.iter().flatten().next().map_or(Level::Observe, |cell| cell.level)
+    }
+
     /// Whether the firmware builds that ran this point behaved differently.
     pub fn differs(&self) -> bool {
         let mut seen =

@@ -102,6 +102,11 @@ pub(crate) fn is_security(cell: &CellResult) -> bool {
         && !expected.contains(&Outcome::Boots)
 }
 
+/// Whether somebody will want to know how it came to this: not as expected, waived or not, or not the same every time.
+pub(crate) fn is_deviation(cell: &CellResult) -> bool {
+    !matches!(cell.verdict, Verdict::Pass | Verdict::Unsupported) || cell.flaky
+}
+
 /// What the firmware did: `boots`, or `refuses at get`.
 pub(crate) fn happened(cell: &CellResult) -> Option<String> {
     let mut happened = match (cell.outcome?, cell.stage) {

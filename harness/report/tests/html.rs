@@ -18,7 +18,11 @@ fn data(page: &str) -> serde_json::Value {
 #[test]
 fn texts_of_others_are_never_markup() {
     let page = page();
-    assert_eq!(page.matches("<script").count(), 2, "the data and the page's own script");
+    assert_eq!(
+        page.matches("<script").count(),
+        2,
+        "the data and the page's own script; no evidence, no blocks"
+    );
     assert_eq!(page.matches("</script").count(), 2);
     assert_eq!(page.matches("<!--").count(), 1, "the counts");
     assert!(!page.contains("<img") && !page.contains("href=\"javascript:"));

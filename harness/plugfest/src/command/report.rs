@@ -9,7 +9,7 @@ use crate::terminal;
 pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
     let (folder, results) = results(&args.from, &args.out)?;
     let to = args.to.as_deref().unwrap_or(&folder);
-    report::write_all(to, &results).map_err(Failure::infrastructure)?;
+    report::write_all_to(to, &results, &folder).map_err(Failure::infrastructure)?;
     print!("{}", report::terminal::render(&results, &terminal::options(&std::io::stdout(), args.color)));
     println!("\nReport: {}", to.join("index.html").display());
     Ok(Exit::AsExpected)

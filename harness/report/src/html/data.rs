@@ -1,7 +1,9 @@
 //! What the page's script knows about the cells: small arrays, and every text once.
 
+use super::blocks::{BUNDLE, Blocks};
 use crate::matrix::Matrix;
 use crate::{text, words};
+use base64::Engine;
 use record::{CellResult, EvidencePaths, Outcome, Results, Stage, Verdict};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -27,12 +29,12 @@ pub(super) struct Data {
     cells: Vec<Cell>,
 }
 
-/// Scenario, point id, parameters, whether the builds differ.
+/// Scenario, point id, parameters, whether the builds differ, level.
 #[derive(Serialize)]
-struct Row(usize, Text, Vec<(Text, Text)>, bool);
+struct Row(usize, Text, Vec<(Text, Text)>, bool, &'static str);
 
 /// Row, build, verdict, outcome, stage, cause, detail, expected, waiver's reason and link, host seconds, guest seconds,
-/// attempts, whether it is flaky, evidence.
+/// attempts, whether it is flaky, evidence, block and position of its story.
 #[derive(Serialize)]
 struct Cell(
     usize,
@@ -50,10 +52,11 @@ struct Cell(
     bool,
     /// Directory, then the files with the directory taken off.
     Option<Vec<Text>>,
+    Option<(usize, usize)>,
 );
 
 impl Data {
-    pub fn of(results: &Results) -> Self {
+    pub fn of(results: &Results, blocks: &Blocks) -> Self {
         let mut texts = Texts::default();
         let mut data = Self {
             verdicts: Verdict::ALL
@@ -78,9 +81,15 @@ impl Data {
                         row.params.iter().map(|(name, value)| (texts.add(name), texts.add(value))).collect();
                     for (build, cell) in row.cells.iter().enumerate() {
                         let at = (data.rows.len(), build);
-                        data.cells.extend(cell.map(|cell| Cell::of(cell, at, &mut texts)));
+                        data.cells.extend(cell.map(|cell| Cell::of(cell, at, &mut texts, blocks)));
                     }
-                    data.rows.push(Row(data.scenarios.len(), texts.add(row.point), params, row.differs()));
+                    data.rows.push(Row(
+                        data.scenarios.len(),
+                        texts.add(row.point),
+                        params,
+                        row.differs(),
+                        row.level().as_str(),
+                    ));
                 }
                 let [area, id, title, clause, digest] =
                     [area.name, scenario.id, scenario.title, scenario.clause, scenario.sha256]
@@ -94,7 +103,7 @@ impl Data {
 }
 
 impl Cell {
-    fn of(cell: &CellResult, (row, build): (usize, usize), texts: &mut Texts) -> Self {
+    fn of(cell: &CellResult, (row, build): (usize, usize), texts: &mut Texts, blocks: &Blocks) -> Self {
         let waiver = cell
             .waiver
             .as_ref()
@@ -113,7 +122,12 @@ impl Cell {
             words::seconds(cell.guest_seconds),
             cell.attempts,
             cell.flaky,
-            cell.evidence.as_ref().map(|evidence| paths(evidence, texts)),
+            cell.evidence.as_ref().map(|evidence| {
+                let mut list = paths(evidence, texts);
+                list.extend(blocks.has_bundle(cell).then(|| texts.add(BUNDLE)));
+                list
+            }),
+            blocks.place(cell),
         )
     }
 }
@@ -135,6 +149,11 @@ fn paths(evidence: &EvidencePaths, texts: &mut Texts) -> Vec<Text> {
     let more = [&evidence.command, &evidence.keys];
     list.extend(more.into_iter().flatten().map(|path| texts.add(&inside(path))));
     list
+}
+
+/// Base 64 with padding (RFC 4648 §4), as a policy's digests are written too.
+pub(super) fn for_base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Every text once, visible and not endless.

@@ -1,22 +1,38 @@
 //! `index.html`: the report as one file that opens from disk and asks the network for nothing.
 //!
-//! The matrix is a plain table that needs no script; the script adds filters and the details of a cell, which it reads
+//! Its tables are complete without script; the script adds filters, permalinks and the view of a cell, which it reads
 //! from compact data in the page. A content security policy names the script by its digest, so that nothing else that
 //! might find its way into the page could run.
 
+mod blocks;
 mod data;
+mod features;
+mod story;
 mod view;
 
 use crate::{Format, ReportError};
+use blocks::Blocks;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use record::Results;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 const TEMPLATE: &str = include_str!("index.html");
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("cell.css"));
+/// One script in the order in which its parts need each other.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("js/data.js"),
+    include_str!("js/filters.js"),
+    include_str!("js/story.js"),
+    include_str!("js/ladder.js"),
+    include_str!("js/cell.js"),
+    include_str!("js/feature.js"),
+    include_str!("js/route.js"),
+    "})();\n"
+);
 
 /// `index.html`.
 pub struct Html;
@@ -27,13 +43,18 @@ impl Format for Html {
     }
 
     fn render(&self, results: &Results) -> Result<String, ReportError> {
-        render(results).map_err(|why| ReportError::Render { file: self.file_name(), why })
+        render(results, &Blocks::default()).map_err(|why| ReportError::Render { file: self.file_name(), why })
+    }
+
+    fn render_with_evidence(&self, results: &Results, run: &Path) -> Result<String, ReportError> {
+        let blocks = Blocks::of(results, run);
+        render(results, &blocks).map_err(|why| ReportError::Render { file: self.file_name(), why })
     }
 }
 
-fn render(results: &Results) -> Result<String, String> {
-    let view = view::View::of(results);
-    let data = serde_json::to_string(&data::Data::of(results)).map_err(|error| error.to_string())?;
+fn render(results: &Results, blocks: &Blocks) -> Result<String, String> {
+    let view = view::View::of(results, blocks);
+    let data = serde_json::to_string(&data::Data::of(results, blocks)).map_err(|error| error.to_string())?;
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|error| format!("{error:#}"))?);
@@ -44,8 +65,10 @@ fn render(results: &Results) -> Result<String, String> {
         .render(context! {
             style => Value::from_safe_string(STYLE.to_owned()),
             script => Value::from_safe_string(SCRIPT.to_owned()),
-            script_digest => Value::from_safe_string(base64(&Sha256::digest(SCRIPT))),
+            script_digest => Value::from_safe_string(data::for_base64(&Sha256::digest(SCRIPT))),
             data => Value::from_safe_string(for_script_element(&data)),
+            // Base 64 has no character that markup knows.
+            blocks => blocks.blocks.iter().cloned().map(Value::from_safe_string).collect::<Vec<_>>(),
             view => Serde(&view),
         })
         .map_err(|error| format!("{error:#}"))
@@ -63,33 +86,9 @@ fn for_script_element(json: &str) -> String {
     out
 }
 
-/// Base 64 with padding (RFC 4648 §4), as a policy's digests are written.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group =
-            (0..3).fold(0_u32, |group, at| group << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            let digit = ALPHABET[(group >> (18 - 6 * at) & 63) as usize];
-            out.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_of_rfc_4648() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn data_cannot_leave_its_element() {

@@ -1,6 +1,8 @@
 //! What the page's template shows.
 
+use super::blocks::Blocks;
 use super::data::limited;
+use super::features::FeaturesView;
 use crate::capabilities::capabilities;
 use crate::findings::{Finding, LISTED, Point, heading};
 use crate::matrix::{Area, Column, Matrix, Row, Scenario};
@@ -31,10 +33,15 @@ pub(super) struct View {
     /// Whether there are so many builds that the matrix scrolls by itself.
     wide: bool,
     areas: Vec<AreaView>,
+    /// Who boots where a client must refuse: before everything else.
+    security: Vec<SecurityView>,
+    features: Vec<FeaturesView>,
     lists: Vec<ListView>,
     /// Property of what the builds offer in TLS, and its value for each build.
     capabilities: Vec<(&'static str, Vec<String>)>,
     facts: Vec<(&'static str, String)>,
+    /// What the page does not hold of the cells' evidence.
+    details: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +93,16 @@ struct CellView {
     place: Option<String>,
 }
 
+/// A scenario that somebody boots through where a client must refuse.
+#[derive(Serialize)]
+struct SecurityView {
+    id: String,
+    title: String,
+    clause: String,
+    /// For each build: its id, how many points it boots through, of how many, and the number of the first cell.
+    builds: Vec<(String, usize, usize, usize)>,
+}
+
 /// The findings with one verdict.
 #[derive(Serialize)]
 struct ListView {
@@ -124,7 +141,7 @@ struct PointView {
 }
 
 impl View {
-    pub fn of(results: &Results) -> Self {
+    pub fn of(results: &Results, blocks: &Blocks) -> Self {
         let matrix = Matrix::of(results);
         let numbers = numbers(&matrix);
         let totals: Vec<_> = Verdict::ALL
@@ -151,14 +168,40 @@ impl View {
             builds: matrix.columns.iter().map(|column| BuildView::of(column, results)).collect(),
             wide: matrix.columns.len() > 6,
             areas: matrix.areas.iter().map(|area| AreaView::of(area, &numbers)).collect(),
+            security: security(&matrix, &numbers),
+            features: FeaturesView::all(&matrix, &numbers),
             lists: LISTED.iter().filter_map(|verdict| ListView::of(results, *verdict, &numbers)).collect(),
             capabilities: capabilities(results, &matrix.columns)
                 .into_iter()
                 .map(|capability| (capability.name, capability.values.iter().map(value).collect()))
                 .collect(),
             facts: facts(results),
+            details: details(blocks),
         }
     }
+}
+
+/// The scenarios with a finding of security, waived ones too: a reader who relies on a build has to know them.
+fn security(matrix: &Matrix<'_>, numbers: &Numbers) -> Vec<SecurityView> {
+    let scenarios = matrix.areas.iter().flat_map(|area| &area.scenarios);
+    scenarios.filter_map(|scenario| SecurityView::of(scenario, &matrix.columns, numbers)).collect()
+}
+
+fn details(blocks: &Blocks) -> Vec<String> {
+    let mut notes = Vec::new();
+    if blocks.left_out > 0 {
+        notes.push(format!(
+            "The page is full: ladder, console and timeline of {} that are as expected are in their files only.",
+            words::counted(blocks.left_out, "cell")
+        ));
+    }
+    if blocks.gone > 0 {
+        notes.push(format!(
+            "The evidence of {} was not there when this page was made, so it has no ladder, console or timeline of them.",
+            words::counted(blocks.gone, "cell")
+        ));
+    }
+    notes
 }
 
 fn value(value: &Option<String>) -> String {
@@ -166,7 +209,7 @@ fn value(value: &Option<String>) -> String {
 }
 
 /// A cell's number in the page, by its address in memory: two cells may claim the same id.
-type Numbers = HashMap<*const CellResult, usize>;
+pub(super) type Numbers = HashMap<*const CellResult, usize>;
 
 /// Numbers cells in the order in which [`super::data::Data`] lists them.
 fn numbers(matrix: &Matrix<'_>) -> Numbers {
@@ -175,7 +218,7 @@ fn numbers(matrix: &Matrix<'_>) -> Numbers {
     cells.enumerate().map(|(number, cell)| (std::ptr::from_ref::<CellResult>(cell), number)).collect()
 }
 
-fn number(numbers: &Numbers, cell: &CellResult) -> usize {
+pub(super) fn number(numbers: &Numbers, cell: &CellResult) -> usize {
     numbers.get(&std::ptr::from_ref(cell)).copied().unwrap_or_default()
 }
 
@@ -308,6 +351,24 @@ impl RowView {
     }
 }
 
+impl SecurityView {
+    fn of(scenario: &Scenario<'_>, columns: &[Column<'_>], numbers: &Numbers) -> Option<Self> {
+        let build = |(at, column): (usize, &Column<'_>)| {
+            let cells: Vec<_> = scenario.rows.iter().filter_map(|row| row.cells[at]).collect();
+            let found: Vec<_> = cells.iter().filter(|cell| words::is_security(cell)).collect();
+            let first = number(numbers, found.first()?);
+            Some((show(column.id), found.len(), cells.len(), first))
+        };
+        let builds: Vec<_> = columns.iter().enumerate().filter_map(build).collect();
+        (!builds.is_empty()).then(|| Self {
+            id: show(scenario.id),
+            title: show(scenario.title),
+            clause: show(scenario.clause),
+            builds,
+        })
+    }
+}
+
 impl ListView {
     fn of(results: &Results, verdict: Verdict, numbers: &Numbers) -> Option<Self> {
         let findings = Finding::of(results, verdict);
@@ -356,6 +417,6 @@ impl PointView {
     }
 }
 
-fn show(text: &str) -> String {
+pub(super) fn show(text: &str) -> String {
     limited(text, LIMIT)
 }

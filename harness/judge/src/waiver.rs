@@ -63,7 +63,7 @@ impl Waiver {
         let Some((point, firmware)) = cell.rsplit_once('@') else { return false };
         self.firmware.is_match(firmware)
             && self.versions.hold(version)
-            && self.cells.iter().any(|(_, glob)| glob.is_match(point))
+            && self.cells.iter().any(|(_, glob)| covers(glob, point))
     }
 
     fn is_of(&self, finding: &Finding) -> bool {
@@ -172,7 +172,7 @@ impl Waivers {
     /// The globs that match none of `points`, which are all that there are: most likely misspelt.
     pub fn unused<'a>(&self, points: impl Iterator<Item = &'a str> + Clone) -> Vec<&str> {
         let globs = self.all.iter().flat_map(|waiver| &waiver.cells);
-        let used = |glob: &GlobMatcher| points.clone().any(|point| glob.is_match(point));
+        let used = |glob: &GlobMatcher| points.clone().any(|point| covers(glob, point));
         globs.filter(|(_, glob)| !used(glob)).map(|(text, _)| text.as_str()).collect()
     }
 }
@@ -211,6 +211,11 @@ impl Row {
             deviation: Deviation { reason, link },
         })
     }
+}
+
+/// Whether a glob is about a point, by its id or by its scenario's, as in selections.
+fn covers(glob: &GlobMatcher, point: &str) -> bool {
+    glob.is_match(point) || point.split_once('[').is_some_and(|(scenario, _)| glob.is_match(scenario))
 }
 
 /// Ids contain brackets and braces; a waiver's mean themselves. `*` and `?` are what they are in selections.

@@ -29,6 +29,8 @@ fn brackets_and_braces_in_a_waiver_mean_themselves() {
         ("http/x[head={status:404}]", "http/x[head=status:404]@ovmf", false),
         ("http/x[a=!b\\]", "http/x[a=!b\\]@ovmf", true),
         ("http/*", "http/x/y[a=1]@ovmf", true),
+        ("http/x", "http/x[a=1]@ovmf", true),
+        ("http/x", "http/xy[a=1]@ovmf", false),
     ] {
         assert_eq!(about(cells, cell), is_about, "{cells} {cell}");
     }

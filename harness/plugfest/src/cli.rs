@@ -26,6 +26,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say what changed between two runs
     Diff(DiffArgs),
+    /// Tell a cell's story: what the network offered, what the firmware did, why it ended
+    Explain(ExplainArgs),
     /// Write a run's reports again, from its results.json
     Report(ReportArgs),
     /// List scenarios, firmware, or the cells that a run would have
@@ -145,6 +147,24 @@ pub struct DiffArgs {
     /// When to colour the output
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
+}
+
+/// Arguments of `plugfest explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The cell's id, or a beginning that no other has
+    ///
+    /// Example: 'http/content-type[content_type=absent]@ovmf-x64-sid'
+    #[arg(value_name = "CELL")]
+    pub cell: String,
+
+    /// The run: its folder, its results.json, or its name in the folder of runs
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub run: String,
+
+    /// Folder of runs
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
 }
 
 #[derive(Args, Debug)]

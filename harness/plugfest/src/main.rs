@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => command::run::run(args, &Given::of(&matches)),
         Command::Diff(args) => command::diff::diff(&args),
+        Command::Explain(args) => command::explain::explain(&args),
         Command::Report(args) => command::report::report(&args),
         Command::List(args) => command::list::list(args),
         Command::Check(args) => command::check::check(args),

@@ -70,6 +70,11 @@ impl Family for Edk2 {
         line.trim_start().starts_with("UEFI Interactive Shell").then_some(ConsoleSign::NothingToBoot)
     }
 
+    fn console_meaning(&self, line: &str) -> Option<&'static str> {
+        let said = line.trim_start();
+        PHRASES.iter().find(|(phrase, _)| said.starts_with(phrase)).map(|(_, meaning)| *meaning)
+    }
+
     fn enrolment(&self) -> Option<Enrolment> {
         Some(Enrolment::Edk2FwCfg)
     }
@@ -79,6 +84,53 @@ impl Family for Edk2 {
         75
     }
 }
+
+/// What HttpBootDxe says, and what it says it for (NetworkPkg/HttpBootDxe/HttpBootClient.c, HttpBootImpl.c). One phrase stands for
+/// many causes; which of them it was is on the wire.
+const PHRASES: &[(&str, &str)] = &[
+    (
+        "Error: Could not retrieve NBP file size",
+        "neither HEAD nor GET told how long the file is: no connection, no TLS, an error status, no length, or no answer",
+    ),
+    (
+        "Error: Unexpected network error",
+        "any failure that has no text of its own; it follows the line that matters",
+    ),
+    ("Error: Server response timeout", "no offer, no answer or no data within the firmware's own timers"),
+    ("Error: Remote boot cancelled", "the transfer was aborted; most often a TLS handshake that failed"),
+    (
+        "Error: Could not retrieve the host address from DNS server",
+        "the name of the boot server was not resolved",
+    ),
+    ("Error: Could not establish connection with HTTP server", "the server refused access"),
+    (
+        "Error: Invalid URI address",
+        "the boot file is no URL that the firmware can read, or not http and not https",
+    ),
+    ("Error: Access forbidden, only HTTPS connection is allowed", "the build allows no plain http"),
+    ("Error: Could not detect network connection", "the link has no carrier"),
+    ("Error: Buffer size is smaller than the requested file", "the file is larger than its announced size"),
+    ("Error: Could not allocate I/O buffers", "there is not enough memory for the file"),
+    ("Error: Could not register RAM disk", "an ISO or disk image was downloaded and could not be mounted"),
+    (
+        "HTTP ERROR: Resource Redirected",
+        "the server sent the client elsewhere, and this firmware follows no redirect",
+    ),
+    ("Error: DNS resolution failed", "the name of the boot server was not resolved"),
+    ("Error: TCP connection failed", "the server's port could not be reached"),
+    (
+        "Error: TLS session connection failed",
+        "the TLS handshake failed: certificate, version or cipher suite",
+    ),
+    (
+        "Error: TLS configuration failed",
+        "the enrolled anchors or cipher suites could not be used, so nothing was sent",
+    ),
+    (
+        "Error: HTTP session initialization failed",
+        "no connection came about, for example for want of an answer to SYN",
+    ),
+];
 
 /// What is left when no network option boots; each starts at once and waits for a person.
 const NOT_THE_NETWORK: &[&str] = &["EFI Internal Shell", "UiApp", "BootManagerMenuApp", "EFI Firmware Setup"];
@@ -172,6 +224,18 @@ mod tests {
             (String::new(), None),
         ] {
             assert_eq!(sign(&line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn phrases_are_translated() {
+        let said = "  Error: Could not retrieve NBP file size from HTTP server.";
+        assert!(Edk2.console_meaning(said).is_some_and(|meaning| meaning.contains("HEAD")));
+        assert_eq!(Edk2.console_meaning("  Station IP address is 192.0.2.100"), None);
+        assert_eq!(Edk2.console_meaning("  URI: http://x/Error: Unexpected network error"), None);
+        // The first phrase that a line begins with is taken, so none may hide another.
+        for (at, (phrase, _)) in PHRASES.iter().enumerate() {
+            assert!(PHRASES[..at].iter().all(|(before, _)| !phrase.starts_with(before)), "{phrase}");
         }
     }
 

@@ -89,6 +89,8 @@ pub trait Family: Sync {
     fn has(&self, capability: Capability) -> bool;
     /// What a console line tells. The line is guest-controlled.
     fn console_sign(&self, line: &str) -> Option<ConsoleSign>;
+    /// What a line on the console means for a network engineer, where the line itself does not say. The line is guest-controlled.
+    fn console_meaning(&self, line: &str) -> Option<&'static str>;
     /// How builds of this family are told what to trust and which cipher suites to offer; `None` if they cannot be.
     fn enrolment(&self) -> Option<Enrolment>;
     /// The family's own longest timeout in guest seconds: silence for longer is a hang.

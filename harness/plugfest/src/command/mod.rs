@@ -4,6 +4,7 @@ pub mod check;
 pub mod choices;
 pub mod diff;
 pub mod doctor;
+pub mod explain;
 pub mod list;
 pub mod report;
 pub mod resume;

@@ -69,13 +69,13 @@ fn unknown_firmware_exits_2_with_what_was_probably_meant() {
 fn a_bad_waiver_or_catalog_exits_2_and_names_its_file() {
     let bench = Bench::new();
     bench.file("waivers/edk2.yaml", "firmware: '*'\nwaivers:\n  - cell: http/*\n    reason: typo\n");
-    call(&bench, &["control"]).exits(2).says(&["failed to understand waivers", "edk2.yaml", "cell"]);
+    call(&bench, &["control/plain"]).exits(2).says(&["failed to understand waivers", "edk2.yaml", "cell"]);
     bench.file("waivers/edk2.yaml", "firmware: '*'\nwaivers: [{ cells: [http/x], reason: r }]\n");
-    call(&bench, &["control"]).exits(2).says(&["would excuse every failure"]);
+    call(&bench, &["control/plain"]).exits(2).says(&["would excuse every failure"]);
 
     let bench = Bench::new();
     std::fs::remove_dir(bench.path("waivers")).unwrap();
-    call(&bench, &["control"]).exits(2).says(&["failed to read waivers"]);
+    call(&bench, &["control/plain"]).exits(2).says(&["failed to read waivers"]);
 
     let bench = Bench::new();
     let catalog = bench.file("catalog.yaml", "builds: 7\n");
@@ -102,6 +102,6 @@ fn a_bad_scenario_in_the_tree_exits_2_whatever_is_selected() {
 fn a_missing_qemu_exits_3_and_says_what_to_do() {
     let bench = Bench::new();
     let tiny = bench.file("tiny.fd", nothing_to_boot());
-    call(&bench, &["control", "-f", tiny.to_str().unwrap()]).exits(3).says(&["qemu-system-x86_64"]);
+    call(&bench, &["control/plain", "-f", tiny.to_str().unwrap()]).exits(3).says(&["qemu-system-x86_64"]);
     assert!(bench.reports().is_empty(), "no half report");
 }

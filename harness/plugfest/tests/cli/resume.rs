@@ -48,7 +48,7 @@ fn a_run_that_is_complete_has_nothing_to_do_and_exits_as_before() {
     }
     let bench = Bench::new();
     bench.file("tiny.fd", nothing_to_boot());
-    call(&bench, &["control", "-f", "tiny.fd"]).exits(1);
+    call(&bench, &["control/plain", "-f", "tiny.fd"]).exits(1);
     let [run] = &bench.reports()[..] else { panic!("one run") };
     let before = std::fs::read(run.join("results.json")).unwrap();
     let name = run.file_name().unwrap().to_str().unwrap();
@@ -72,7 +72,7 @@ fn a_report_that_a_kill_prevented_is_written() {
     }
     let bench = Bench::new();
     bench.file("tiny.fd", nothing_to_boot());
-    call(&bench, &["control", "-f", "tiny.fd"]).exits(1);
+    call(&bench, &["control/plain", "-f", "tiny.fd"]).exits(1);
     let run = bench.reports().remove(0);
     let before = results(&run);
     for file in ["results.json", "index.html", "matrix.md"] {
@@ -131,7 +131,7 @@ fn other_options_and_other_files_are_refused_by_name() {
         assert!(ended.stderr.contains("with other options than the run was begun with"), "{}", ended.stderr);
         assert_eq!(ended.stderr.matches(", not ").count(), 1, "nothing else: {}", ended.stderr);
     }
-    let other = call(&bench, &["control", "--resume", run.to_str().unwrap()]).exits(2);
+    let other = call(&bench, &["control/plain", "--resume", run.to_str().unwrap()]).exits(2);
     assert!(other.stderr.contains("SELECT was ") && other.stderr.contains("not control"), "{}", other.stderr);
 
     let differs = |says: &[&str]| {

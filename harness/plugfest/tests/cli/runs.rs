@@ -23,7 +23,7 @@ fn a_firmware_that_fails_its_control_exits_1_and_with_other_cells_3() {
     let bench = Bench::new();
     let tiny = bench.file("tiny.fd", nothing_to_boot());
     let tiny = tiny.to_str().unwrap();
-    let ended = call(&bench, &["control", "-f", tiny]).exits(1);
+    let ended = call(&bench, &["control/plain", "-f", tiny]).exits(1);
     assert!(ended.stdout.starts_with("0 pass  1 fail"), "{}", ended.stdout);
     assert!(ended.stdout.contains("link.no-boot-option"), "{}", ended.stdout);
 
@@ -34,6 +34,14 @@ fn a_firmware_that_fails_its_control_exits_1_and_with_other_cells_3() {
         ended.stdout
     );
     assert!(ended.stdout.contains("control failed"), "{}", ended.stdout);
+
+    // The story of a cell, by the beginning of its id; what there is not is an error that offers what there is.
+    let out = bench.path("reports");
+    let explain = |cell: &str| bench.call(&["explain", cell, "--out", out.to_str().unwrap()]);
+    explain("control/plain").exits(0).says(&[]);
+    let told = explain("control/plain").exits(0).stdout;
+    assert!(told.contains("happened   gives-up at link: link.no-boot-option (fail)"), "{told}");
+    explain("control/plane").exits(2).says(&["failed to find control/plane", "control/plain@tiny"]);
 
     assert_eq!(bench.reports().len(), 2);
     for report in bench.reports() {
@@ -51,9 +59,9 @@ fn a_baseline_excuses_what_was_there_and_nothing_else() {
     let bench = Bench::new();
     let tiny = bench.file("tiny.fd", nothing_to_boot());
     let tiny = tiny.to_str().unwrap();
-    call(&bench, &["control", "-f", tiny]).exits(1);
+    call(&bench, &["control/plain", "-f", tiny]).exits(1);
     let before = bench.reports().pop().unwrap();
-    let ended = call(&bench, &["control", "-f", tiny, "--baseline", before.to_str().unwrap()]).exits(0);
+    let ended = call(&bench, &["control/plain", "-f", tiny, "--baseline", before.to_str().unwrap()]).exits(0);
     assert!(ended.stdout.contains("Since the baseline:\nregressions: 0"), "{}", ended.stdout);
     bench.call(&["diff", before.to_str().unwrap()]).exits(0);
 
@@ -64,7 +72,7 @@ fn a_baseline_excuses_what_was_there_and_nothing_else() {
     std::fs::write(&path, report::Json.render(&results).unwrap()).unwrap();
     let ended = bench.call(&["diff", before.to_str().unwrap()]).exits(1);
     assert!(ended.stdout.starts_with("regressions: 1"), "{}", ended.stdout);
-    call(&bench, &["control", "-f", tiny, "--baseline", path.to_str().unwrap()]).exits(1);
+    call(&bench, &["control/plain", "-f", tiny, "--baseline", path.to_str().unwrap()]).exits(1);
 }
 
 #[test]
@@ -74,7 +82,7 @@ fn reports_are_written_again_from_the_results() {
     }
     let bench = Bench::new();
     let tiny = bench.file("tiny.fd", nothing_to_boot());
-    call(&bench, &["control", "-f", tiny.to_str().unwrap()]).exits(1);
+    call(&bench, &["control/plain", "-f", tiny.to_str().unwrap()]).exits(1);
     let run = bench.reports().pop().unwrap();
     let again = bench.path("again");
     bench.call(&["report", "--to", again.to_str().unwrap()]).exits(0);
@@ -110,7 +118,7 @@ fn real_firmware_exits_0_and_a_flipped_expectation_exits_1() {
     let bench = Bench::new();
     let cache = firmware::cache().unwrap();
     let refuses = bench.file("refuses.yaml", scenario("mine/refuses", "refuses"));
-    for (select, code) in [("control", 0), (refuses.to_str().unwrap(), 1)] {
+    for (select, code) in [("control/plain", 0), (refuses.to_str().unwrap(), 1)] {
         let output = bench.run(&[select, "-f", &id]).env("PLUGFEST_CACHE", &cache).output().unwrap();
         let ended = ended(output).exits(code);
         assert!(ended.stdout.starts_with(&format!("1 pass  {code} fail")), "{}", ended.stdout);
@@ -155,7 +163,7 @@ fn in_the_middle(bench: &Bench) -> InTheMiddle {
     let quick = bench.file("quick.fd", nothing_to_boot());
     let slow = bench.file("slow.fd", busy());
     let builds =
-        ["control", "--cold", "-j", "2", "-f", quick.to_str().unwrap(), "-f", slow.to_str().unwrap()];
+        ["control/plain", "--cold", "-j", "2", "-f", quick.to_str().unwrap(), "-f", slow.to_str().unwrap()];
     let mut child = bench.run(&builds).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (say, said) = channel();

@@ -14,6 +14,7 @@ fn help() {
         ("help", &["--help"][..]),
         ("help_run", &["run", "--help"]),
         ("help_diff", &["diff", "--help"]),
+        ("help_explain", &["explain", "--help"]),
         ("help_report", &["report", "--help"]),
         ("help_list", &["list", "--help"]),
         ("help_check", &["check", "--help"]),

@@ -26,6 +26,9 @@ impl Family for Without {
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
         firmware::family_by_id("edk2").unwrap().console_sign(line)
     }
+    fn console_meaning(&self, _: &str) -> Option<&'static str> {
+        None
+    }
     fn enrolment(&self) -> Option<firmware::Enrolment> {
         None
     }

@@ -1,0 +1,76 @@
+//! `plugfest explain`: a cell's story in some ten lines.
+
+use crate::cli::ExplainArgs;
+use crate::command::diff::results;
+use crate::exit::{Exit, Failure};
+use record::{CellResult, Entry, Results};
+use std::path::Path;
+
+/// Bytes of a timeline that are read.
+const TIMELINE: u64 = 64 << 20;
+/// Cells that are offered where several are meant.
+const OFFERED: usize = 8;
+
+/// Prints the story; the exit code is about the telling, not about the cell.
+pub fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let (folder, results) = results(&args.run, &args.out)?;
+    let cell = find(&results, &args.cell)?;
+    let timeline = timeline(cell, &folder)?;
+    let family = results.firmware.iter().find(|build| build.id == cell.firmware);
+    let family = family.and_then(|build| firmware::family_by_id(&build.family));
+    let meaning = |line: &str| family.and_then(|family| family.console_meaning(line));
+    println!("{}", report::visible(&cell.id));
+    for line in report::explain(&results, cell, &timeline, meaning) {
+        println!("  {:<10} {}", line.topic, line.text);
+    }
+    Ok(Exit::AsExpected)
+}
+
+/// The cell with this id, or the only one whose id begins so.
+fn find<'r>(results: &'r Results, wish: &str) -> Result<&'r CellResult, Failure> {
+    if let Some(cell) = results.cells.iter().find(|cell| cell.id == wish) {
+        return Ok(cell);
+    }
+    let begun: Vec<&CellResult> = results.cells.iter().filter(|cell| cell.id.starts_with(wish)).collect();
+    if let [cell] = begun[..] {
+        return Ok(cell);
+    }
+    let several = !begun.is_empty();
+    let like: Vec<&CellResult> = match several {
+        true => begun,
+        false => {
+            // Most likely misspelt behind the area.
+            let area = wish.split_inclusive('/').next().unwrap_or(wish);
+            results.cells.iter().filter(|cell| cell.id.starts_with(area)).collect()
+        }
+    };
+    let list: String = like.iter().take(OFFERED).map(|cell| format!("\n  {}", cell.id)).collect();
+    let what = if several { "several cells begin so" } else { "no cell of the run has this id" };
+    let run = &results.run.id;
+    let offered = if list.is_empty() { String::new() } else { format!("; of run {run} there are:{list}") };
+    Err(Failure::bad_input(format!("failed to find {wish}: {what}{offered}")))
+}
+
+/// The cell's timeline; empty if it has none, or its evidence is gone.
+fn timeline(cell: &CellResult, folder: &Path) -> Result<Vec<Entry>, Failure> {
+    use std::io::Read;
+    let Some(evidence) = &cell.evidence else { return Ok(Vec::new()) };
+    let path = folder.join(&evidence.timeline);
+    let failed = |problem: &dyn std::fmt::Display| {
+        Failure::bad_input(format!("failed to read {}: {problem}", path.display()))
+    };
+    let file = match std::fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("plugfest: {} is gone, so what happened is not told", path.display());
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(failed(&error)),
+    };
+    let mut text = String::new();
+    file.take(TIMELINE).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    let entry = |(number, line)| {
+        serde_json::from_str(line).map_err(|error| failed(&format!("line {}: {error}", number + 1)))
+    };
+    text.lines().enumerate().map(entry).collect()
+}

@@ -229,6 +229,9 @@ fn headline(results: &Results) -> String {
     let deviations = totals.fail + totals.xpass;
     let said = match (results.cells.len(), deviations, totals.error) {
         (0, ..) => "No cell ran.".to_owned(),
+        (_, 0, 0) if totals.xfail > 0 => {
+            format!("Nothing new in {cells}; known: {}.", words::counted(totals.xfail, "deviation"))
+        }
         (_, 0, 0) => format!("All {cells} as expected."),
         (_, 0, errors) => format!("No deviation, but {errors} of {cells} could not be judged."),
         (_, deviations, 0) => format!("{deviations} of {cells} not as expected."),
@@ -419,4 +422,33 @@ impl PointView {
 
 pub(super) fn show(text: &str) -> String {
     limited(text, LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::Verdict;
+
+    #[test]
+    fn the_headline_hides_no_known_deviation() {
+        let said = |verdicts: &[Verdict]| {
+            let mut results = crate::sample::results();
+            results.cells.truncate(verdicts.len());
+            for (cell, verdict) in results.cells.iter_mut().zip(verdicts) {
+                (cell.verdict, cell.flaky) = (*verdict, false);
+            }
+            headline(&results)
+        };
+        use Verdict::{Error, Fail, Pass, Xfail, Xpass};
+        for (verdicts, expected) in [
+            (&[][..], "No cell ran."),
+            (&[Pass, Pass], "All 2 cells as expected."),
+            (&[Pass, Xfail], "Nothing new in 2 cells; known: 1 deviation."),
+            (&[Pass, Xfail, Xpass], "1 of 3 cells not as expected."),
+            (&[Fail, Error], "1 of 2 cells not as expected, 1 could not be judged."),
+            (&[Pass, Error], "No deviation, but 1 of 2 cells could not be judged."),
+        ] {
+            assert_eq!(said(verdicts), expected, "{verdicts:?}");
+        }
+    }
 }

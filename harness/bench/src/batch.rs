@@ -85,7 +85,7 @@ pub async fn run<G: Guests + 'static>(
     setup: &Setup,
 ) -> Result<Batch, BatchError> {
     let copies = (0..repeats).flat_map(|copy| cells.iter().map(move |cell| numbered(cell, copy)));
-    let plan = Plan { firmware: firmware.to_vec(), cells: copies.collect() };
+    let plan = Plan { firmware: firmware.to_vec(), cells: copies.collect(), sharded: None };
     let directory = tempfile::tempdir()?;
     let options = Options {
         jobs: setup.jobs,

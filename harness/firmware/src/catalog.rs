@@ -75,13 +75,17 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    fn is_one(text: &str) -> bool {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        text.starts_with(plain) && text.chars().all(|c| plain(c) || ".+-".contains(c))
+    }
 }
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        if text.starts_with(plain) && text.chars().all(|c| plain(c) || ".+-".contains(c)) {
+        if Self::is_one(&text) {
             Ok(Self(text))
         } else {
             Err(D::Error::custom(format!(
@@ -204,16 +208,35 @@ impl Catalog {
         if let Some(build) = self.build(word) {
             return Ok(Selected::Build(build.clone()));
         }
-        if word == "system" || word.starts_with("system-") {
+        if is_system(word) {
             return Ok(Selected::System(system::select(word)?));
         }
-        if word.contains(['/', '.', ':']) || Path::new(word).is_file() {
-            let (code, vars) = image::split_paths(word);
-            return Ok(Selected::Paths { code, vars });
+        let (column, paths) = match word.split_once('=') {
+            Some((column, paths)) if !Path::new(word).is_file() => (Some(self.column(column)?), paths),
+            _ => (None, word),
+        };
+        if column.is_some() || paths.contains(['/', '.', ':']) || Path::new(paths).is_file() {
+            let (code, vars) = image::split_paths(paths);
+            return Ok(Selected::Paths { code, vars, column });
         }
         let mut known: Vec<_> = self.builds.iter().map(|build| build.id.clone()).collect();
         known.push("system".into());
         Err(SelectError::Unknown { word: word.to_owned(), known: known.join(", ") })
+    }
+
+    /// `ID[@VERSION]`
+    fn column(&self, text: &str) -> Result<Column, SelectError> {
+        let (id, version) = text.split_once('@').map_or((text, None), |(id, version)| (id, Some(version)));
+        let why = if !Name::is_one(id) {
+            "an id has lower-case letters, digits, '.', '+' and '-'"
+        } else if self.build(id).is_some() || is_system(id) {
+            "another build has this id"
+        } else if version.is_some_and(str::is_empty) {
+            "there is no version behind the @"
+        } else {
+            return Ok(Column { id: id.to_owned(), version: version.map(str::to_owned) });
+        };
+        Err(SelectError::Column { text: text.to_owned(), why })
     }
 }
 
@@ -224,11 +247,25 @@ struct IdKey(Name);
 impl<'de> Deserialize<'de> for IdKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = Name::deserialize(deserializer)?;
-        if name.0 == "system" || name.0.starts_with("system-") {
+        if is_system(&name.0) {
             return Err(D::Error::custom("ids that start with `system` belong to the host's own firmware"));
         }
         Ok(Self(name))
     }
+}
+
+/// Whether an id is one of the host's own firmware.
+fn is_system(id: &str) -> bool {
+    id == "system" || id.starts_with("system-")
+}
+
+/// What the user calls a build of his own: a column that stays the same when the files change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Id of the firmware.
+    pub id: String,
+    /// Its version, which conditions of waivers are about.
+    pub version: Option<String>,
 }
 
 /// What the user asked for.
@@ -244,6 +281,8 @@ pub enum Selected {
         code: PathBuf,
         /// Variable store template.
         vars: Option<PathBuf>,
+        /// Its name; the code file's and the beginning of its digest if absent.
+        column: Option<Column>,
     },
 }
 
@@ -251,12 +290,22 @@ pub enum Selected {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// It is neither an id nor a path.
-    #[error("failed to find firmware `{word}`: give a path CODE.fd[:VARS.fd] or one of {known}")]
+    #[error(
+        "failed to find firmware `{word}`: give a path [ID[@VERSION]=]CODE.fd[:VARS.fd] or one of {known}"
+    )]
     Unknown {
         /// What was asked for.
         word: String,
         /// What there is.
         known: String,
+    },
+    /// The name of the user's own build is none.
+    #[error("failed to name a build `{text}`: {why}; write for example package@2026.08=CODE.fd:VARS.fd")]
+    Column {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// The host's own firmware cannot be used.
     #[error(transparent)]
@@ -337,10 +386,22 @@ a-build:
         assert!(
             matches!(catalog.select("ovmf-x64-sid"), Ok(Selected::Build(build)) if build.id == "ovmf-x64-sid")
         );
-        let Ok(Selected::Paths { code, vars }) = catalog.select("/nowhere/CODE.fd:/nowhere/VARS.fd") else {
-            panic!("expected paths");
-        };
-        assert_eq!((code, vars), ("/nowhere/CODE.fd".into(), Some("/nowhere/VARS.fd".into())));
+        for (word, column) in [
+            ("/nowhere/CODE.fd:/nowhere/VARS.fd", None),
+            ("mine=/nowhere/CODE.fd:/nowhere/VARS.fd", Some(("mine", None))),
+            ("mine@2026.11-1=/nowhere/CODE.fd:/nowhere/VARS.fd", Some(("mine", Some("2026.11-1")))),
+        ] {
+            let Ok(Selected::Paths { code, vars, column: named }) = catalog.select(word) else {
+                panic!("expected paths");
+            };
+            assert_eq!((code, vars), ("/nowhere/CODE.fd".into(), Some("/nowhere/VARS.fd".into())));
+            let named = named.as_ref().map(|column| (column.id.as_str(), column.version.as_deref()));
+            assert_eq!(named, column, "{word}");
+        }
+        for word in ["ovmf-x64-sid=C.fd", "system=C.fd", "My=C.fd", "=C.fd", "mine@=C.fd", "a/b=C.fd"] {
+            let error = catalog.select(word).unwrap_err().to_string();
+            assert!(error.contains("failed to name a build"), "{error}");
+        }
         let error = catalog.select("ovmf-x64-potato").unwrap_err().to_string();
         assert!(
             error.contains("`ovmf-x64-potato`") && error.contains("ovmf-x64-trixie, ovmf-x64-sid, system")

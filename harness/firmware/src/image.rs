@@ -1,7 +1,7 @@
 //! The user's own firmware files: what is plainly wrong with them is said before a guest hangs on it.
 
 use crate::{
-    Architecture, Firmware, digest,
+    Architecture, Column, Firmware, digest,
     family::{self, Family},
 };
 use record::ImageFile;
@@ -118,6 +118,14 @@ impl Firmware {
             vars_file,
             lacks: Vec::new(),
         })
+    }
+}
+
+impl Firmware {
+    /// The same build under a name of the user's.
+    pub(crate) fn called(self, column: Column) -> Self {
+        let version = column.version.unwrap_or(self.version);
+        Self { id: column.id, version, ..self }
     }
 }
 

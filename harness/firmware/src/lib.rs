@@ -13,7 +13,7 @@ mod provenance;
 mod store;
 mod system;
 
-pub use catalog::{Build, Catalog, CatalogError, SelectError, Selected, Source};
+pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected, Source};
 pub use family::{
     ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec,
     by_id as family_by_id,

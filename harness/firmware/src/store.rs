@@ -136,7 +136,10 @@ impl Store {
         match selected {
             Selected::Build(build) => self.get(build, say),
             Selected::System(build) => Ok(Firmware::from_system(build)?),
-            Selected::Paths { code, vars } => Ok(Firmware::from_files(code, vars.as_deref())?),
+            Selected::Paths { code, vars, column } => {
+                let own = Firmware::from_files(code, vars.as_deref())?;
+                Ok(column.clone().map_or(own.clone(), |column| own.called(column)))
+            }
         }
     }
 

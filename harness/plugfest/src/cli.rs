@@ -28,8 +28,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Tell a cell's story: what the network offered, what the firmware did, why it ended
     Explain(ExplainArgs),
-    /// Write a run's reports again, from its results.json
+    /// Write a run's reports again, or print one of them
     Report(ReportArgs),
+    /// Join the shards of a run, or runs of different areas or builds
+    Merge(MergeArgs),
+    /// Keep how a run ended, so that later runs fail for what is worse only
+    Baseline(BaselineArgs),
     /// List scenarios, firmware, or the cells that a run would have
     List(ListArgs),
     /// Check scenario files without running them
@@ -49,7 +53,11 @@ pub struct Selection {
     #[arg(value_name = "SELECT")]
     pub select: Vec<String>,
 
-    /// Firmware: an id from `plugfest list firmware`, or CODE.fd[:VARS.fd]; may be repeated [default: all of the catalog]
+    /// Firmware: an id from `plugfest list firmware`, or [ID[@VERSION]=]CODE.fd[:VARS.fd]; may be repeated [default: all of
+    /// the catalog]
+    ///
+    /// ID names the column of your own build, so that it stays the same when the files change; VERSION is what conditions
+    /// of waivers are about. Example: package@2026.08=Build/CODE.fd:Build/VARS.fd
     #[arg(long, short, value_name = "ID|PATH")]
     pub firmware: Vec<String>,
 
@@ -97,12 +105,22 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
 
-    /// Exit 1 only for what is worse than in an earlier run: its folder, or its results.json
+    /// Run one of N parts of the selection, so that N machines share it; `plugfest merge` joins them
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<record::Shard>,
+
+    /// Exit 1 only for what is worse than before: a baseline file, or an earlier run's folder or results.json
     ///
     /// Cells that are not as expected there and here are shown and do not count. What changed is said at the end, as
-    /// `plugfest diff` does.
-    #[arg(long, value_name = "RUN")]
+    /// `plugfest diff` does. Where SELECT, --firmware or --shard leave cells out, those are not missed.
+    #[arg(long, value_name = "FILE|RUN")]
     pub baseline: Option<String>,
+
+    /// Tell a CI system too; `auto` does where GitHub's environment variables are set
+    ///
+    /// `github` prints annotations and appends the summary to the job's.
+    #[arg(long, value_enum, default_value_t = Ci::Auto)]
+    pub ci: Ci,
 
     /// Take no new cell after the first that is not as expected
     #[arg(long)]
@@ -132,7 +150,7 @@ pub struct RunArgs {
 
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// The earlier run: its folder, its results.json, or its name in the folder of runs (`latest` is one)
+    /// The earlier run: its folder, its results.json, or its name in the folder of runs (`latest` is one); or a baseline
     #[arg(value_name = "BEFORE")]
     pub before: String,
 
@@ -178,12 +196,110 @@ pub struct ReportArgs {
     pub out: PathBuf,
 
     /// Folder that gets the reports [default: the run's]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "format")]
     pub to: Option<PathBuf>,
+
+    /// Print this one instead of writing all
+    #[arg(long, value_name = "NAME", value_parser = format_names())]
+    pub format: Option<String>,
+
+    /// What the run is compared with: a baseline file or an earlier run
+    #[arg(long, value_name = "FILE|RUN")]
+    pub baseline: Option<String>,
 
     /// When to colour the output
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
+}
+
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// The runs: their folders, or their names in the folder of runs
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+
+    /// Folder of runs, which gets the joined one
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// Exit 1 only for what is worse than before: a baseline file, or an earlier run's folder or results.json
+    #[arg(long, value_name = "FILE|RUN")]
+    pub baseline: Option<String>,
+
+    /// Tell a CI system too; `auto` does where GitHub's environment variables are set
+    #[arg(long, value_enum, default_value_t = Ci::Auto)]
+    pub ci: Ci,
+
+    /// When to colour the output
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+#[derive(Args, Debug)]
+pub struct BaselineArgs {
+    #[command(subcommand)]
+    pub command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Write a run's baseline into a file, to be committed
+    Save(BaselineSaveArgs),
+    /// Go through what has changed since a baseline and accept or reject it, one by one
+    Review(BaselineReviewArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct BaselineSaveArgs {
+    /// The file; one that is there is replaced
+    #[arg(value_name = "FILE", default_value = BASELINE)]
+    pub file: PathBuf,
+
+    /// The run: its folder, its results.json, or its name in the folder of runs
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub run: String,
+
+    /// Folder of runs
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct BaselineReviewArgs {
+    /// The file
+    #[arg(value_name = "FILE", default_value = BASELINE)]
+    pub file: PathBuf,
+
+    /// The later run: its folder, its results.json, or its name in the folder of runs
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub run: String,
+
+    /// Accept changes of cells that match this glob without asking; may be repeated, '*' means all
+    #[arg(long, value_name = "GLOB")]
+    pub accept: Vec<String>,
+
+    /// Folder of runs
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// When to colour the output
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+/// Where a baseline is, if nobody says otherwise.
+const BASELINE: &str = "plugfest-baseline.json";
+
+fn format_names() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(report::formats().map(|format| format.name()))
+}
+
+/// Which CI system is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ci {
+    Auto,
+    Github,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -282,6 +398,8 @@ pub enum SchemaOf {
     Scenario,
     /// results.json
     Results,
+    /// A baseline
+    Baseline,
 }
 
 /// A folder of the clone that this program was built in; the current directory's if the clone is gone.

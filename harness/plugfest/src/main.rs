@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ci;
 mod cli;
 mod command;
 mod exit;
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
         Command::Diff(args) => command::diff::diff(&args),
         Command::Explain(args) => command::explain::explain(&args),
         Command::Report(args) => command::report::report(&args),
+        Command::Merge(args) => command::merge::merge(&args),
+        Command::Baseline(args) => command::baseline::baseline(&args),
         Command::List(args) => command::list::list(args),
         Command::Check(args) => command::check::check(args),
         Command::Doctor(args) => command::doctor::doctor(args),

@@ -2,12 +2,14 @@
 //!
 //! Everything a run leaves on disk is made of these types; [`results`] has a published JSON Schema and a version.
 
+mod baseline;
 mod event;
 mod outcome;
 mod results;
 mod time;
 mod tls;
 
+pub use baseline::{BASELINE_ID, Baseline, BaselineFirmware, Ended};
 pub use event::{
     Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, FrameProtocol,
     HeaderField, LinkFault, LoadedFrom, TcpEnd,
@@ -15,7 +17,7 @@ pub use event::{
 pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
 pub use results::{
     Accelerator, CellResult, ClockMode, Deviation, Entropy, EvidencePaths, Expected, FirmwareRecord,
-    ImageFile, QemuRecord, Repeats, Results, RunRecord, SCHEMA_ID, Totals,
+    ImageFile, QemuRecord, Repeats, Results, RunRecord, SCHEMA_ID, Shard, ShardRecord, Totals,
 };
 pub use time::GuestTime;
 pub use tls::{AlertLevel, ClientHello, ServerSetup, TlsFailure, TlsMessage, alert_name};

@@ -53,6 +53,49 @@ pub struct RunRecord {
     /// How often a cell was run again because our infrastructure had failed.
     #[serde(default)]
     pub retries: u32,
+    /// Which part of a larger run this is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardRecord>,
+}
+
+/// One of the parts that a selection is divided into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// From 1 to `count`.
+    pub number: u32,
+    /// How many parts there are, at least 1.
+    pub count: u32,
+}
+
+/// A part of a run, and what it takes to join it with the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShardRecord {
+    /// Which part.
+    pub shard: Shard,
+    /// Cells in all parts together.
+    pub planned: usize,
+    /// The place of each cell among them, in the order of `cells`.
+    pub places: Vec<usize>,
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.number, self.count)
+    }
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(number, count)| {
+            Some(Self { number: number.parse().ok()?, count: count.parse().ok()? })
+        });
+        let is_one = |shard: &Self| (1..=shard.count).contains(&shard.number);
+        parsed
+            .filter(is_one)
+            .ok_or_else(|| format!("{text:?} is no shard; write for example 1/3, 2/3 or 3/3"))
+    }
 }
 
 /// A run without repeats.

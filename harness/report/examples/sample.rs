@@ -1,6 +1,7 @@
 //! Writes the sample report, to be looked at: `cargo run -p report --example sample -- DIR [BUILDS POINTS]`.
 //! With `DIR RUN`, where RUN is a folder with results.json, it writes the report of that run into DIR.
 
+use report::Context;
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some(run), None) => (report::load(&Path::new(&run).join("results.json"))?, run.into()),
         _ => (report::sample::results(), dir.clone()),
     };
-    for path in report::write_all_to(&dir, &results, &run)? {
+    for path in report::write_all(&dir, &results, &Context { evidence: Some(&run), baseline: None })? {
         println!("{}", path.display());
     }
     Ok(())

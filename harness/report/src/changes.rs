@@ -1,8 +1,7 @@
 //! What became of an earlier run's cells: regressions, fixes, other causes, cells that came or went.
 
-use crate::words;
-use record::{CellResult, Results, Verdict};
-use std::collections::{HashMap, HashSet};
+use record::{Baseline, CellResult, Ended, Outcome, Results, Verdict};
+use std::collections::HashSet;
 
 /// What is different about a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,17 +46,12 @@ impl Change {
 pub struct Changed<'a> {
     /// What is different.
     pub change: Change,
+    /// The cell's id.
+    pub id: &'a str,
     /// The earlier result.
-    pub before: Option<&'a CellResult>,
+    pub before: Option<&'a Ended>,
     /// The later result.
     pub after: Option<&'a CellResult>,
-}
-
-impl<'a> Changed<'a> {
-    /// The cell's id.
-    pub fn id(&self) -> &'a str {
-        self.after.or(self.before).map_or("", |cell| cell.id.as_str())
-    }
 }
 
 /// The differences between two runs.
@@ -72,18 +66,18 @@ pub struct Changes<'a> {
 impl<'a> Changes<'a> {
     /// What is different in `after`. Cells are the same if their ids are; an `error` on either side says nothing about a
     /// firmware, so such a cell counts as one without a result: nobody's regression, and nobody's fix.
-    pub fn between(before: &'a Results, after: &'a Results) -> Self {
+    pub fn between(before: &'a Baseline, after: &'a Results) -> Self {
         let measured = |cell: &&CellResult| cell.verdict != Verdict::Error;
-        let of = |results: &'a Results| results.cells.iter().filter(measured);
-        let earlier: HashMap<&str, &CellResult> = of(before).map(|cell| (cell.id.as_str(), cell)).collect();
-        let later: HashSet<&str> = of(after).map(|cell| cell.id.as_str()).collect();
-        let now = of(after).map(|cell| (earlier.get(cell.id.as_str()).copied(), Some(cell)));
-        let gone = of(before).filter(|cell| !later.contains(cell.id.as_str())).map(|cell| (Some(cell), None));
+        let later = || after.cells.iter().filter(measured);
+        let ids: HashSet<&str> = later().map(|cell| cell.id.as_str()).collect();
+        let now = later().map(|cell| (cell.id.as_str(), before.cells.get(&cell.id), Some(cell)));
+        let gone = before.cells.iter().filter(|(id, _)| !ids.contains(id.as_str()));
+        let gone = gone.map(|(id, ended)| (id.as_str(), Some(ended), None));
 
         let mut changes = Self { cells: Vec::new(), same: 0 };
-        for (before, after) in now.chain(gone) {
-            match change(before, after) {
-                Some(change) => changes.cells.push(Changed { change, before, after }),
+        for (id, before, after) in now.chain(gone) {
+            match change(before, after.map(Ended::of).as_ref()) {
+                Some(change) => changes.cells.push(Changed { change, id, before, after }),
                 None => changes.same += 1,
             }
         }
@@ -95,9 +89,14 @@ impl<'a> Changes<'a> {
     pub fn of(&self, change: Change) -> impl Iterator<Item = &Changed<'a>> {
         self.cells.iter().filter(move |cell| cell.change == change)
     }
+
+    /// Whether anything is worse.
+    pub fn regressed(&self) -> bool {
+        self.of(Change::Regression).next().is_some()
+    }
 }
 
-fn change(before: Option<&CellResult>, after: Option<&CellResult>) -> Option<Change> {
+fn change(before: Option<&Ended>, after: Option<&Ended>) -> Option<Change> {
     match (before, after) {
         (None, None) => None,
         (Some(_), None) => Some(Change::Vanished),
@@ -106,7 +105,7 @@ fn change(before: Option<&CellResult>, after: Option<&CellResult>) -> Option<Cha
         (Some(before), Some(after)) => match (is_bad(before), is_bad(after)) {
             (false, true) => Some(Change::Regression),
             (true, false) => Some(Change::Fix),
-            _ if what(before) == what(after) => None,
+            _ if before == after => None,
             (true, true) => Some(Change::OtherCause),
             (false, false) => Some(Change::OtherWay),
         },
@@ -114,21 +113,24 @@ fn change(before: Option<&CellResult>, after: Option<&CellResult>) -> Option<Cha
 }
 
 /// Whether somebody has to do something about it.
-fn is_bad(cell: &CellResult) -> bool {
-    matches!(cell.verdict, Verdict::Fail | Verdict::Xpass) || cell.flaky
-}
-
-fn what(cell: &CellResult) -> impl PartialEq + '_ {
-    (cell.verdict, cell.flaky, cell.outcome, cell.stage, cell.cause.as_deref())
+fn is_bad(ended: &Ended) -> bool {
+    matches!(ended.verdict, Verdict::Fail | Verdict::Xpass) || ended.flaky
 }
 
 /// `pass, boots`, or `fail, refuses at get: http.media-type-unknown`.
-pub(crate) fn said(cell: &CellResult) -> String {
-    let mut text = cell.verdict.to_string();
-    if let Some(happened) = words::happened(cell) {
-        text.push_str(&format!(", {happened}"));
+pub fn said(ended: &Ended) -> String {
+    let mut text = ended.verdict.to_string();
+    match (ended.outcome, ended.stage) {
+        (Some(outcome), Some(stage)) if outcome != Outcome::Boots => {
+            text.push_str(&format!(", {outcome} at {stage}"));
+        }
+        (Some(outcome), _) => text.push_str(&format!(", {outcome}")),
+        (None, _) => {}
     }
-    if let Some(cause) = &cell.cause {
+    if ended.flaky {
+        text.push_str(" (flaky)");
+    }
+    if let Some(cause) = &ended.cause {
         text.push_str(&format!(": {cause}"));
     }
     text

@@ -1,33 +1,25 @@
 //! `reports/<run>/…` and `reports/latest`: files that are there completely or not at all.
 
-use crate::{FORMATS, ReportError};
+use crate::{Context, FORMATS, ReportError};
 use record::Results;
 use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
+use tempfile::TempPath;
 
 /// Name of the link to the newest run.
 const LATEST: &str = "latest";
 
-/// Writes every format of [`FORMATS`] into `run`, the directory with the evidence of the cells; as [`write_all_to`].
-///
-/// # Errors
-/// As [`write_all_to`].
-pub fn write_all(run: &Path, results: &Results) -> Result<Vec<PathBuf>, ReportError> {
-    write_all_to(run, results, run)
-}
-
-/// Writes every format of [`FORMATS`] into `dir`, which is created if need be, and returns the paths. The evidence is
-/// below `run`; where it is gone, the page says so.
+/// Writes every format of [`FORMATS`] into `dir`, which is created if need be, and returns the paths.
 ///
 /// Everything is rendered and written under temporary names first; only then do the files get their names, so a
 /// failure or an interruption leaves the directory as it was. `results.json` appears last.
 ///
 /// # Errors
 /// [`ReportError::Render`] if a format cannot be made, [`ReportError::Io`] if a file cannot be written.
-pub fn write_all_to(dir: &Path, results: &Results, run: &Path) -> Result<Vec<PathBuf>, ReportError> {
+pub fn write_all(dir: &Path, results: &Results, context: &Context<'_>) -> Result<Vec<PathBuf>, ReportError> {
     std::fs::create_dir_all(dir).map_err(ReportError::io("create directory", dir))?;
     let mut written = Vec::with_capacity(FORMATS.len());
     for format in FORMATS {
@@ -36,24 +28,38 @@ pub fn write_all_to(dir: &Path, results: &Results, run: &Path) -> Result<Vec<Pat
             let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
             return Err(ReportError::Io { what: "write", path, source });
         }
-        let text = format.render_with_evidence(results, run)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".report-")
-            .permissions(Permissions::from_mode(0o666)) // less the umask: a report is for everybody
-            .tempfile_in(dir)
-            .map_err(ReportError::io("create a file in", dir))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(ReportError::io("write", &path))?;
-        written.push((file.into_temp_path(), path));
+        let text = format.render_with(results, context)?;
+        written.push((temporary(dir, &path, &text)?, path));
     }
-    written
-        .into_iter()
-        .map(|(temporary, path)| {
-            temporary.persist(&path).map_err(|error| ReportError::io("write", &path)(error.error))?;
-            Ok(path)
-        })
-        .collect()
+    written.into_iter().map(|(temporary, path)| persist(temporary, path)).collect()
+}
+
+/// Writes one file, completely or not at all.
+///
+/// # Errors
+/// [`ReportError::Io`] if it cannot be written.
+pub fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    persist(temporary(dir, path, text)?, path.to_owned()).map(drop)
+}
+
+fn temporary(dir: &Path, path: &Path, text: &str) -> Result<TempPath, ReportError> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".report-")
+        .permissions(Permissions::from_mode(0o666)) // less the umask: a report is for everybody
+        .tempfile_in(dir)
+        .map_err(ReportError::io("create a file in", dir))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(ReportError::io("write", path))?;
+    Ok(file.into_temp_path())
+}
+
+fn persist(temporary: TempPath, path: PathBuf) -> Result<PathBuf, ReportError> {
+    match temporary.persist(&path) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(ReportError::io("write", &path)(error.error)),
+    }
 }
 
 /// Makes `reports_dir/latest` a link to `reports_dir/<run_id>`, in one step, and returns the link's path.

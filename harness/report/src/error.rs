@@ -33,8 +33,9 @@ pub enum ReportError {
     },
     /// The file was written by a plugfest with another major version of the format.
     #[error(
-        "read {origin}: its schema is {found:?}, and this plugfest reads {}; use the plugfest that wrote it, or run it again",
-        record::SCHEMA_ID
+        "read {origin}: its schema is {found:?}, and this plugfest reads {} and {}; use the plugfest that wrote it, or run it again",
+        record::SCHEMA_ID,
+        record::BASELINE_ID
     )]
     Schema {
         /// Where the text came from.

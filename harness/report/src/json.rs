@@ -1,6 +1,6 @@
 //! `results.json`: the run for machines, and its reader.
 
-use crate::{Format, ReportError};
+use crate::{Context, Format, ReportError};
 use record::{Results, SCHEMA_ID};
 use serde::Deserialize;
 use std::path::Path;
@@ -13,7 +13,11 @@ impl Format for Json {
         "results.json"
     }
 
-    fn render(&self, results: &Results) -> Result<String, ReportError> {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn render_with(&self, results: &Results, _: &Context<'_>) -> Result<String, ReportError> {
         let mut text = serde_json::to_string_pretty(results)
             .map_err(|error| ReportError::Render { file: self.file_name(), why: error.to_string() })?;
         text.push('\n');
@@ -35,16 +39,26 @@ pub fn load(path: &Path) -> Result<Results, ReportError> {
 /// # Errors
 /// [`ReportError::NotResults`] if it is something else, [`ReportError::Schema`] if its major version is not ours.
 pub fn parse(origin: &str, text: &str) -> Result<Results, ReportError> {
-    // The version first: what another major version looks like is not ours to complain about.
+    let found = schema(origin, text)?;
+    if !is_version(&found, SCHEMA_ID) {
+        return Err(ReportError::Schema { origin: origin.to_owned(), found });
+    }
+    serde_json::from_str(text).map_err(|source| ReportError::NotResults { origin: origin.to_owned(), source })
+}
+
+/// The schema that a text says it has. It is asked first: what another major version looks like is not ours to complain
+/// about.
+pub(crate) fn schema(origin: &str, text: &str) -> Result<String, ReportError> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,
     }
-    let not_results = |source| ReportError::NotResults { origin: origin.to_owned(), source };
-    let head: Head = serde_json::from_str(text).map_err(not_results)?;
-    let minor = head.schema.strip_prefix(SCHEMA_ID);
-    if !minor.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
-        return Err(ReportError::Schema { origin: origin.to_owned(), found: head.schema });
-    }
-    serde_json::from_str(text).map_err(not_results)
+    let head: Result<Head, _> = serde_json::from_str(text);
+    head.map(|head| head.schema)
+        .map_err(|source| ReportError::NotResults { origin: origin.to_owned(), source })
+}
+
+/// Whether a schema is `id`, or a minor version of it.
+pub(crate) fn is_version(schema: &str, id: &str) -> bool {
+    schema.strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,8 +1,8 @@
 //! `junit.xml`: for CI systems that show JUnit reports. A suite for each build, a test case for each cell.
 
-use crate::{Format, ReportError, changes::said, matrix, words};
+use crate::{Context, Format, ReportError, changes::said, matrix, words};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
-use record::{CellResult, Results, Verdict};
+use record::{CellResult, Ended, Results, Verdict};
 use std::time::Duration;
 
 /// `junit.xml`.
@@ -16,7 +16,11 @@ impl Format for Junit {
         "junit.xml"
     }
 
-    fn render(&self, results: &Results) -> Result<String, ReportError> {
+    fn name(&self) -> &'static str {
+        "junit"
+    }
+
+    fn render_with(&self, results: &Results, _: &Context<'_>) -> Result<String, ReportError> {
         let mut report = Report::new(format!("plugfest {}", results.run.id));
         report.set_time(seconds(results.run.wall_seconds));
         for build in &results.firmware {
@@ -67,12 +71,18 @@ fn status(cell: &CellResult) -> TestCaseStatus {
     };
     let kind = cell.cause.as_deref().unwrap_or(cell.verdict.as_str());
     match cell.verdict {
-        Verdict::Fail => of(TestCaseStatus::non_success(NonSuccessKind::Failure), kind, said(cell)),
-        Verdict::Xpass => {
-            of(TestCaseStatus::non_success(NonSuccessKind::Failure), "stale-waiver", said(cell))
+        Verdict::Fail => {
+            of(TestCaseStatus::non_success(NonSuccessKind::Failure), kind, said(&Ended::of(cell)))
         }
-        Verdict::Error => of(TestCaseStatus::non_success(NonSuccessKind::Error), kind, said(cell)),
-        _ if cell.flaky => of(TestCaseStatus::non_success(NonSuccessKind::Failure), "flaky", said(cell)),
+        Verdict::Xpass => {
+            of(TestCaseStatus::non_success(NonSuccessKind::Failure), "stale-waiver", said(&Ended::of(cell)))
+        }
+        Verdict::Error => {
+            of(TestCaseStatus::non_success(NonSuccessKind::Error), kind, said(&Ended::of(cell)))
+        }
+        _ if cell.flaky => {
+            of(TestCaseStatus::non_success(NonSuccessKind::Failure), "flaky", said(&Ended::of(cell)))
+        }
         Verdict::Pass => TestCaseStatus::success(),
         Verdict::Xfail | Verdict::Unsupported => {
             let mut status = TestCaseStatus::skipped();

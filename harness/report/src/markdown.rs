@@ -1,24 +1,26 @@
 //! `matrix.md`: the matrix for code forges and mails, in GitHub's Markdown.
 
 use crate::capabilities::capabilities;
+use crate::escape::{code, plain, table_code};
 use crate::findings::{Finding, LISTED, Point, heading};
 use crate::matrix::{Area, Matrix};
-use crate::{Format, ReportError, text, words};
+use crate::{Context, Format, ReportError, words};
 use record::{Accelerator, CellResult, Results, Verdict};
 use std::fmt::Write;
 
 /// `matrix.md`.
 pub struct Markdown;
 
-/// Characters of one text before the rest is only counted; `results.json` has everything.
-const LIMIT: usize = 1_000;
-
 impl Format for Markdown {
     fn file_name(&self) -> &'static str {
         "matrix.md"
     }
 
-    fn render(&self, results: &Results) -> Result<String, ReportError> {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn render_with(&self, results: &Results, _: &Context<'_>) -> Result<String, ReportError> {
         let mut out = String::new();
         write_report(&mut out, results)
             .map_err(|error| ReportError::Render { file: self.file_name(), why: error.to_string() })?;
@@ -208,72 +210,4 @@ fn write_provenance(out: &mut String, results: &Results, matrix: &Matrix<'_>) ->
         writeln!(out, "| {name} | {value} |")?;
     }
     Ok(())
-}
-
-/// Not endless, and in one line.
-fn limited(text: &str) -> String {
-    let (text, missing) = text::head(text, LIMIT);
-    let text = text::visible(text);
-    if missing == 0 { text.into_owned() } else { format!("{text}… ({missing} more characters)") }
-}
-
-/// Text in which nothing is markup: every ASCII punctuation character may be escaped (CommonMark §2.4).
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    let text = limited(text);
-    let mut rest = text.as_str();
-    while let Some(c) = rest.chars().next() {
-        // GitHub's autolinks and mentions have no escape in Markdown, so the text is broken by an entity.
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '$' => {
-                out.extend(['\\', c])
-            }
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("&#64;"),
-            ':' if rest.starts_with("://") => out.push_str("&#58;"),
-            'w' if rest.starts_with("www.") => out.push_str("&#119;"),
-            c => out.push(c),
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    out
-}
-
-/// A code span that holds any text (CommonMark §6.1).
-fn code(text: &str) -> String {
-    let text = limited(text);
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let pad =
-        if text.is_empty() || text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
-}
-
-/// Code in a table. A code span cannot hold a pipe behind a backslash there, so a text with pipes becomes an element.
-fn table_code(text: &str) -> String {
-    if text.contains('|') {
-        return format!("<code>{}</code>", plain(text).replace("\\|", "&#124;"));
-    }
-    code(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_text_is_markup() {
-        assert_eq!(plain("a|b *c* <d> `e` [f](g) \\|"), r"a\|b \*c\* \<d\> \`e\` \[f\](g) \\\|");
-        assert_eq!(plain("http://x @all www.y &amp;"), "http&#58;//x &#64;all &#119;ww.y &amp;amp;");
-        assert_eq!(plain("a\nb"), r"a\\nb", "a line feed would end the table row");
-    }
-
-    #[test]
-    fn code_spans_outlast_backticks_and_pipes() {
-        assert_eq!(code("plain"), "`plain`");
-        assert_eq!(code("a`b|c"), "``a`b|c``");
-        assert_eq!(table_code("a`b"), "``a`b``");
-        assert_eq!(table_code("a`b|c\\|<d>"), r"<code>a\`b&#124;c\\&#124;\<d\></code>");
-        assert_eq!(code("``"), "``` `` ```");
-    }
 }

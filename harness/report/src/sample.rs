@@ -48,6 +48,7 @@ pub fn results() -> Results {
             stopped: None,
             repeat: 1,
             retries: 0,
+            shard: None,
         },
         firmware: BUILDS
             .iter()

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-use record::{CellResult, Outcome, Results, Stage, Verdict};
+use record::{Baseline, CellResult, Outcome, Results, Stage, Verdict};
 use report::terminal::{TerminalOptions, render_changes};
 use report::{Change, Changes, sample};
 
@@ -21,7 +21,7 @@ fn first(results: &mut Results, verdict: Verdict) -> &mut CellResult {
 /// The kinds of change that an edit makes.
 fn changes(edit: impl FnOnce(&mut Results)) -> Vec<Change> {
     let (before, after) = runs(edit);
-    Changes::between(&before, &after).cells.iter().map(|cell| cell.change).collect()
+    Changes::between(&Baseline::of(&before), &after).cells.iter().map(|cell| cell.change).collect()
 }
 
 #[test]
@@ -73,5 +73,5 @@ fn the_terminal_says_what_changed() {
         run.cells.retain(|cell| cell.scenario != "url/suffix" || cell.firmware != "ovmf-x64-trixie");
     });
     let options = TerminalOptions { width: 100, colour: false, unicode: true };
-    insta::assert_snapshot!(render_changes(&before, &after, &options));
+    insta::assert_snapshot!(render_changes(&Baseline::of(&before), &after, &options));
 }

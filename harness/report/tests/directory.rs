@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-use report::{ReportError, latest, sample, write_all};
+use report::{Context, ReportError, latest, sample, write_all};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,17 @@ fn every_format_is_written_next_to_the_evidence() {
     let reports = tempfile::tempdir().unwrap();
     let run = reports.path().join("a/run");
     fs::create_dir_all(run.join("cells")).unwrap();
-    let written = write_all(&run, &sample::results()).unwrap();
+    let written = write_all(&run, &sample::results(), &Context::default()).unwrap();
     let expected: Vec<PathBuf> =
-        ["matrix.md", "junit.xml", "index.html", "results.json"].map(|name| run.join(name)).into();
+        ["matrix.md", "summary.md", "junit.xml", "results.tap", "index.html", "results.json"]
+            .map(|name| run.join(name))
+            .into();
     assert_eq!(written, expected);
     // No temporary file stays.
-    assert_eq!(names(&run), ["cells", "index.html", "junit.xml", "matrix.md", "results.json"]);
+    assert_eq!(
+        names(&run),
+        ["cells", "index.html", "junit.xml", "matrix.md", "results.json", "results.tap", "summary.md"]
+    );
     assert_eq!(report::load(&run.join("results.json")).unwrap(), sample::results());
 }
 
@@ -32,7 +37,7 @@ fn a_failure_leaves_the_directory_as_it_was() {
     let run = tempfile::tempdir().unwrap();
     fs::write(run.path().join("matrix.md"), "old").unwrap();
     fs::create_dir(run.path().join("results.json")).unwrap();
-    let error = write_all(run.path(), &sample::results()).unwrap_err();
+    let error = write_all(run.path(), &sample::results(), &Context::default()).unwrap_err();
     assert!(matches!(error, ReportError::Io { .. }), "{error}");
     assert_eq!(names(run.path()), ["matrix.md", "results.json"]);
     assert_eq!(fs::read_to_string(run.path().join("matrix.md")).unwrap(), "old");
@@ -43,7 +48,7 @@ fn a_report_is_as_readable_as_any_new_file() {
     use std::os::unix::fs::PermissionsExt;
     let run = tempfile::tempdir().unwrap();
     fs::write(run.path().join("any"), "").unwrap();
-    write_all(run.path(), &sample::results()).unwrap();
+    write_all(run.path(), &sample::results(), &Context::default()).unwrap();
     let mode = |name| fs::metadata(run.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("index.html"), mode("any"));
 }

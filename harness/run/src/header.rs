@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use indexmap::IndexMap;
-use record::{ClockMode, FirmwareRecord, ImageFile, QemuRecord};
+use record::{ClockMode, FirmwareRecord, ImageFile, QemuRecord, Shard};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -61,6 +61,9 @@ pub struct Choices {
     pub seed: u64,
     /// `--repeat`
     pub repeat: u32,
+    /// `--shard`
+    #[serde(default)]
+    pub shard: Option<Shard>,
 }
 
 impl Header {
@@ -178,6 +181,7 @@ mod tests {
                 cold: false,
                 seed: 1,
                 repeat: 1,
+                shard: None,
             },
             waivers_sha256: "b".repeat(64),
             firmware: vec![firmware("one"), firmware("two")],

@@ -15,6 +15,7 @@ mod qemu;
 mod queue;
 mod repeat;
 mod schedule;
+mod shard;
 mod transcript;
 
 pub use equip::{Equipment, Unequipped, equip};

@@ -3,7 +3,7 @@
 use crate::{Equipment, Unequipped};
 use firmware::Firmware;
 use indexmap::IndexMap;
-use record::{Capability, Expected, Level};
+use record::{Capability, Expected, Level, Shard};
 use scenario::{Point, Scenario, Selected};
 use services::NetworkSettings;
 use std::path::Path;
@@ -48,6 +48,8 @@ pub struct Cell {
     pub resolved: String,
     /// Index into [`Plan::firmware`].
     pub firmware: usize,
+    /// Its place among all cells that were selected, also where the plan is a part of them.
+    pub place: usize,
 }
 
 impl Cell {
@@ -69,6 +71,8 @@ pub struct Plan {
     pub firmware: Vec<Firmware>,
     /// Cells, ordered by scenario, point and firmware.
     pub cells: Vec<Cell>,
+    /// Which part of all cells these are, and how many there are in all; all of them if absent.
+    pub sharded: Option<(Shard, usize)>,
 }
 
 impl Plan {
@@ -119,7 +123,10 @@ pub fn plan(selected: &[Selected<'_>], firmware: Vec<Firmware>, controls: &[Scen
         }
     }
     cells.extend(selected.iter().map(|s| cell(s.scenario, s.point, s.firmware, &firmware[s.firmware])));
-    Plan { firmware, cells }
+    for (place, cell) in cells.iter_mut().enumerate() {
+        cell.place = place;
+    }
+    Plan { firmware, cells, sharded: None }
 }
 
 /// What a firmware is declared to be without and the scenario needs, or one of its points: over which IP version it boots is
@@ -144,6 +151,7 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
         equipment: Ok(Equipment::default()),
         resolved: scenario.resolved(point),
         firmware: index,
+        place: 0,
     }
 }
 

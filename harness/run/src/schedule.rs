@@ -11,7 +11,7 @@ use crate::{Cell, Guests, Plan};
 use judge::{Charge, Waivers, deliver};
 use record::{
     Accelerator, CellResult, ClockMode, EvidencePaths, FirmwareRecord, Level, Outcome, QemuRecord, Results,
-    RunRecord, Verdict,
+    RunRecord, ShardRecord, Verdict,
 };
 use std::cell::{Cell as Slot, RefCell};
 use std::io;
@@ -335,6 +335,12 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             accelerators[column]
         };
         let cells: Vec<CellResult> = self.results.take().into_iter().flatten().collect();
+        let shard = self.plan.sharded.map(|(shard, planned)| {
+            let mut places = self.plan.cells.iter().map(|cell| (cell.id.as_str(), cell.place));
+            // Both are in the order of the plan.
+            let place = |cell: &CellResult| places.find(|(id, _)| *id == cell.id).map(|(_, place)| place);
+            ShardRecord { shard, planned, places: cells.iter().filter_map(place).collect() }
+        });
         let results = Results {
             schema: record::SCHEMA_ID.into(),
             run: RunRecord {
@@ -351,6 +357,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
                 stopped: self.stopped.take(),
                 repeat: self.repeat(),
                 retries: cells.iter().map(retries).sum(),
+                shard,
             },
             firmware: firmware
                 .into_iter()

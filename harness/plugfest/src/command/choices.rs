@@ -25,12 +25,13 @@ pub fn of(args: &RunArgs) -> Result<Choices, Failure> {
         cold: args.cold,
         seed: args.seed,
         repeat: args.repeat,
+        shard: args.shard,
     })
 }
 
 /// `args` with the choices of an earlier run; the others stay.
 pub fn restore(args: RunArgs, choices: &Choices) -> Result<RunArgs, Failure> {
-    let Choices { select, firmware, scenarios, catalog, waivers, clock, accel, cold, seed, repeat } =
+    let Choices { select, firmware, scenarios, catalog, waivers, clock, accel, cold, seed, repeat, shard } =
         choices.clone();
     Ok(RunArgs {
         selection: Selection { select, firmware, scenarios, catalog },
@@ -45,6 +46,7 @@ pub fn restore(args: RunArgs, choices: &Choices) -> Result<RunArgs, Failure> {
         cold,
         seed,
         repeat,
+        shard,
         ..args
     })
 }
@@ -104,10 +106,12 @@ fn firmware(selection: &Selection) -> Result<Vec<String>, Failure> {
     }
     let selected = selected_firmware(selection)?;
     let word = |(word, selected): (&String, &Selected)| match selected {
-        Selected::Paths { code, vars } => {
+        Selected::Paths { code, vars, column } => {
             let paths: Vec<String> =
                 std::iter::once(code).chain(vars).map(|path| text(path)).collect::<Result<_, _>>()?;
-            Ok(paths.join(":"))
+            let named = column.as_ref().and_then(|_| word.split_once('='));
+            let name = named.map(|(name, _)| format!("{name}=")).unwrap_or_default();
+            Ok(format!("{name}{}", paths.join(":")))
         }
         Selected::Build(_) | Selected::System(_) => Ok(word.clone()),
     };

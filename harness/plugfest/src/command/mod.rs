@@ -1,11 +1,13 @@
 //! One module for each command, and what several of them do alike.
 
+pub mod baseline;
 pub mod check;
 pub mod choices;
 pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod list;
+pub mod merge;
 pub mod report;
 pub mod resume;
 pub mod run;

@@ -1,6 +1,7 @@
 //! `plugfest run`: scenarios on firmware, and a report.
 
-use crate::cli::{Accel, Clock, Given, RunArgs};
+use crate::ci::Listener;
+use crate::cli::{Accel, Ci, Clock, Colour, Given, RunArgs};
 use crate::command::{
     choices, diff, names_of, parse_selectors, refuse_no_match, refuse_scenarios, resume, selected_firmware,
 };
@@ -9,9 +10,11 @@ use crate::progress::Display;
 use firmware::{AcquireError, Firmware, Store};
 use judge::Waivers;
 use machine::Qemu;
-use record::{ClockMode, Results};
+use record::{Baseline, ClockMode, Results};
+use report::{Changes, Context};
 use run::{Choices, Costs, Header, Journal, Options, Plan, QemuGuests, QemuOptions};
 use scenario::Selected;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +31,7 @@ struct Prepared {
     missing: Vec<String>,
     qemu: Qemu,
     waivers: Waivers,
-    baseline: Option<Results>,
+    baseline: Option<Baseline>,
     clock: ClockMode,
     accel: machine::Accel,
 }
@@ -98,8 +101,7 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     for line in expired {
         eprintln!("plugfest: {line}");
     }
-    let baseline = args.baseline.as_deref().map(|run| diff::results(run, &args.out)).transpose()?;
-    let baseline = baseline.map(|(_, results)| results);
+    let baseline = args.baseline.as_deref().map(|which| diff::baseline(which, &args.out)).transpose()?;
     let (clock, accel) = clock_and_accelerator(args)?;
     let wanted = selected_firmware(&args.selection)?;
     let names = names_of(&wanted)?;
@@ -115,6 +117,9 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let missing = (0..names.len()).filter(missing).map(|index| names[index].clone()).collect();
     let (selected, firmware) = available(selected, obtained);
     let mut plan = run::plan(&selected, firmware, &run::controls());
+    if let Some(shard) = args.shard {
+        plan.keep(shard);
+    }
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
     Ok(Prepared { plan, missing, qemu, waivers, baseline, clock, accel })
@@ -192,7 +197,6 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
         ClockMode::Virtual => HOST_LIMIT_VIRTUAL,
         ClockMode::Real => HOST_LIMIT_REAL,
     };
-    let run_id = journal.header().run.clone();
     let out = directory.parent().unwrap_or(Path::new("."));
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     let options = Options {
@@ -222,26 +226,54 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
             run::run(plan, guests, options, show, interrupt).await.map_err(|error| error.to_string())
         })
         .map_err(Failure::infrastructure)?;
-    report::write_all(directory, &results).map_err(Failure::infrastructure)?;
-    report::latest(out, &run_id).map_err(Failure::infrastructure)?;
-    let terminal = crate::terminal::options(&std::io::stdout(), args.color);
-    print!("{}", report::terminal::render(&results, &terminal));
-    if let Some(baseline) = &baseline {
-        print!("{}", diff::since(baseline, &results, &terminal));
+    let baseline = baseline.map(|baseline| comparable(baseline, args, &results));
+    publish(directory, &results, baseline.as_ref(), args.ci, args.color)?;
+    Ok(gate(conclude(&results, !missing.is_empty()), baseline.as_ref(), &results))
+}
+
+/// What of a baseline the run is about: what was left out on purpose is not missed.
+fn comparable(mut baseline: Baseline, args: &RunArgs, results: &Results) -> Baseline {
+    let is_part = !args.selection.select.is_empty() || args.shard.is_some() || results.run.interrupted;
+    let columns: HashSet<&str> = results.firmware.iter().map(|build| build.id.as_str()).collect();
+    let cells: HashSet<&str> = results.cells.iter().map(|cell| cell.id.as_str()).collect();
+    baseline.firmware.retain(|id, _| columns.contains(id.as_str()));
+    baseline.cells.retain(|id, _| {
+        let in_column = id.rsplit_once('@').is_some_and(|(_, build)| columns.contains(build));
+        in_column && (!is_part || cells.contains(id.as_str()))
+    });
+    baseline
+}
+
+/// Writes the reports, and shows what there is to be seen at once.
+pub fn publish(
+    directory: &Path,
+    results: &Results,
+    baseline: Option<&Baseline>,
+    ci: Ci,
+    colour: Colour,
+) -> Result<(), Failure> {
+    let context = Context { evidence: Some(directory), baseline };
+    let failed = |error| Failure::infrastructure(format!("failed to {error}"));
+    report::write_all(directory, results, &context).map_err(failed)?;
+    let out = directory.parent().unwrap_or(Path::new("."));
+    report::latest(out, &results.run.id).map_err(failed)?;
+    let terminal = crate::terminal::options(&std::io::stdout(), colour);
+    let mut text = report::terminal::render(results, &terminal);
+    if let Some(baseline) = baseline {
+        text.push_str(&diff::since(baseline, results, &terminal));
     }
-    println!("\nReport: {}", directory.join("index.html").display());
-    let exit = conclude(&results, !missing.is_empty());
-    Ok(match &baseline {
-        Some(baseline) => gate(exit, baseline, &results),
-        None => exit,
-    })
+    let listener = Listener::of(ci);
+    listener.print(&format!("{text}\nReport: {}\n", directory.join("index.html").display()));
+    listener.tell(results, &context)
 }
 
 /// With a baseline, only what is worse than there is a deviation; whatever else is wrong stays so.
-fn gate(exit: Exit, baseline: &Results, results: &Results) -> Exit {
-    match exit {
-        Exit::Deviations if !diff::regressed(baseline, results) => Exit::AsExpected,
-        other => other,
+pub fn gate(exit: Exit, baseline: Option<&Baseline>, results: &Results) -> Exit {
+    match (exit, baseline) {
+        (Exit::Deviations, Some(baseline)) if !Changes::between(baseline, results).regressed() => {
+            Exit::AsExpected
+        }
+        (exit, _) => exit,
     }
 }
 
@@ -268,7 +300,7 @@ fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// Makes `out/<run id>`, named by the time to the second; a second run in it gets a suffix.
-fn make_run_directory(out: &Path) -> Result<(String, PathBuf), Failure> {
+pub fn make_run_directory(out: &Path) -> Result<(String, PathBuf), Failure> {
     let failed = |path: &Path, error: std::io::Error| {
         Failure::infrastructure(format!("failed to make {}: {error}", path.display()))
     };
@@ -287,7 +319,7 @@ fn make_run_directory(out: &Path) -> Result<(String, PathBuf), Failure> {
 }
 
 /// The exit code that the results call for; `incomplete` if some firmware could not be had.
-fn conclude(results: &Results, incomplete: bool) -> Exit {
+pub fn conclude(results: &Results, incomplete: bool) -> Exit {
     let totals = results.totals();
     if results.run.interrupted {
         Exit::Interrupted
@@ -319,13 +351,14 @@ mod tests {
 
     #[test]
     fn with_a_baseline_only_regressions_are_deviations() {
-        let before = report::sample::results();
-        let mut after = before.clone();
-        assert_eq!(gate(Exit::Deviations, &before, &after), Exit::AsExpected);
-        assert_eq!(gate(Exit::Infrastructure, &before, &after), Exit::Infrastructure);
+        let mut after = report::sample::results();
+        let before = Baseline::of(&after);
+        assert_eq!(gate(Exit::Deviations, None, &after), Exit::Deviations);
+        assert_eq!(gate(Exit::Deviations, Some(&before), &after), Exit::AsExpected);
+        assert_eq!(gate(Exit::Infrastructure, Some(&before), &after), Exit::Infrastructure);
         let passing = after.cells.iter_mut().find(|cell| cell.verdict == Verdict::Pass).unwrap();
         passing.verdict = Verdict::Fail;
-        assert_eq!(gate(Exit::Deviations, &before, &after), Exit::Deviations);
+        assert_eq!(gate(Exit::Deviations, Some(&before), &after), Exit::Deviations);
     }
 
     #[test]

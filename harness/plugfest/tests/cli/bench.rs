@@ -1,5 +1,6 @@
 //! Calls of the command, each with folders of its own: nothing of the user's cache is touched, nothing is fetched.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -47,6 +48,14 @@ impl Bench {
 
     pub fn call(&self, arguments: &[&str]) -> Ended {
         ended(self.command(arguments).output().unwrap())
+    }
+
+    /// A call that is told `answers` on its standard input.
+    pub fn answer(&self, arguments: &[&str], answers: &str) -> Ended {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        // One that asks nothing has closed it.
+        let _ = child.stdin.take().unwrap().write_all(answers.as_bytes());
+        wait(child)
     }
 
     /// `plugfest run ARGUMENTS --out … --waivers …`, not waited for.

@@ -75,6 +75,90 @@ fn a_baseline_excuses_what_was_there_and_nothing_else() {
     call(&bench, &["control/plain", "-f", tiny, "--baseline", path.to_str().unwrap()]).exits(1);
 }
 
+/// A run in shards, joined: the cells of the whole run, each once, with its evidence.
+#[test]
+fn shards_are_joined_to_the_run_that_they_are_parts_of() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    let tiny = tiny.to_str().unwrap();
+    call(&bench, &["url", "-f", tiny]).exits(3);
+    let whole = report::load(&bench.reports().pop().unwrap().join("results.json")).unwrap();
+    for shard in ["1/3", "2/3", "3/3"] {
+        call(&bench, &["url", "-f", tiny, "--shard", shard]).exits(3);
+    }
+    call(&bench, &["url", "-f", tiny, "--shard", "4/3"]).exits(2);
+    let shards = bench.reports().split_off(1);
+    let shards: Vec<&str> = shards.iter().map(|path| path.to_str().unwrap()).collect();
+    let out = bench.path("reports");
+    let merge = |shards: &[&str]| bench.call(&[&["merge", "--out", out.to_str().unwrap()], shards].concat());
+    merge(&shards).exits(3);
+    let joined = bench.reports().pop().unwrap();
+    assert_complete(&joined);
+    let results = report::load(&joined.join("results.json")).unwrap();
+    let ids =
+        |results: &record::Results| results.cells.iter().map(|cell| cell.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&results), ids(&whole));
+    assert_eq!((results.run.planned, results.flaky()), (whole.run.planned, 0));
+    assert!(results.cells[0].evidence.is_some(), "the control has left some");
+
+    let ended = merge(&shards[1..]).exits(3);
+    assert!(ended.stderr.contains("shard 1 is missing"), "{}", ended.stderr);
+    merge(&[shards[0], "no-such-run"]).exits(2);
+}
+
+/// What a pull request goes through: a baseline that is committed, a gate, a review.
+#[test]
+fn a_baseline_is_saved_gates_and_is_reviewed() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    let tiny = format!("tiny={}", tiny.display());
+    let tiny = tiny.as_str();
+    call(&bench, &["control/plain", "-f", tiny]).exits(1);
+    let out = bench.path("reports");
+    let file = bench.path("baseline.json");
+    let (out, file) = (out.to_str().unwrap(), file.to_str().unwrap());
+    bench.call(&["baseline", "save", file, "--out", out]).exits(0);
+    call(&bench, &["control/plain", "-f", tiny, "--baseline", file]).exits(0);
+    bench.call(&["diff", file, "latest", "--out", out]).exits(0);
+
+    // As if it had passed.
+    let text = std::fs::read_to_string(file).unwrap();
+    let passing = text.replace("\"fail\"", "\"pass\"");
+    std::fs::write(file, &passing).unwrap();
+    let gate = ["control/plain", "-f", tiny, "--baseline", file, "--ci", "github"];
+    let summary = bench.path("summary.md");
+    let output = bench.run(&gate).env("GITHUB_STEP_SUMMARY", &summary).output().unwrap();
+    let ended = ended(output).exits(1);
+    assert!(ended.stdout.contains("::error title=Regression%3A control/plain@tiny::"), "{}", ended.stdout);
+    let between = ended.stdout.find("::stop-commands::").unwrap()..ended.stdout.find("::error").unwrap();
+    assert!(ended.stdout[between].contains("link.no-boot-option"), "{}", ended.stdout);
+    assert!(std::fs::read_to_string(&summary).unwrap().starts_with("## ✗ plugfest: 1 regression"));
+
+    let review = |answers: &str, more: &[&str]| {
+        bench.answer(&[&["baseline", "review", file, "--out", out], more].concat(), answers)
+    };
+    for answers in ["", "n\n", "what\nq\n"] {
+        review(answers, &[]).exits(1);
+        assert_eq!(std::fs::read_to_string(file).unwrap(), passing, "{answers:?}");
+    }
+    review("y\n", &[]).exits(0);
+    assert!(std::fs::read_to_string(file).unwrap().contains("\"fail\""));
+    call(&bench, &["control/plain", "-f", tiny, "--baseline", file]).exits(0);
+
+    std::fs::write(file, &passing).unwrap();
+    review("", &["--accept", "control/*@tiny"]).exits(0);
+    review("", &["--accept", "control/[*"]).exits(0);
+    std::fs::write(file, "{").unwrap();
+    review("", &[]).exits(2);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "{");
+}
+
 #[test]
 fn reports_are_written_again_from_the_results() {
     if !has_qemu() {
@@ -91,6 +175,12 @@ fn reports_are_written_again_from_the_results() {
             [&run, &again].map(|folder| std::fs::read_to_string(folder.join(format.file_name())).unwrap());
         assert_eq!(first, second, "{}", format.file_name());
     }
+    for format in report::formats() {
+        let printed = bench.call(&["report", "--format", format.name()]).exits(0).stdout;
+        let written = std::fs::read_to_string(run.join(format.file_name()));
+        assert!(written.map_or(!printed.is_empty(), |written| written == printed), "{}", format.name());
+    }
+    bench.call(&["report", "--format", "docx"]).exits(2);
     let ended = bench.call(&["report", "--from", "no-such-run"]).exits(2);
     assert!(ended.stderr.contains("no-such-run"), "{}", ended.stderr);
 }

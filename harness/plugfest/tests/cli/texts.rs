@@ -16,6 +16,10 @@ fn help() {
         ("help_diff", &["diff", "--help"]),
         ("help_explain", &["explain", "--help"]),
         ("help_report", &["report", "--help"]),
+        ("help_merge", &["merge", "--help"]),
+        ("help_baseline", &["baseline", "--help"]),
+        ("help_baseline_save", &["baseline", "save", "--help"]),
+        ("help_baseline_review", &["baseline", "review", "--help"]),
         ("help_list", &["list", "--help"]),
         ("help_check", &["check", "--help"]),
         ("help_doctor", &["doctor", "--help"]),
@@ -71,9 +75,11 @@ fn a_listed_cell_selects_itself() {
 #[test]
 fn schemas_are_json_and_those_that_are_committed() {
     let bench = Bench::new();
-    for (of, committed) in
-        [("scenario", "scenarios/schema.json"), ("results", "harness/record/results.schema.json")]
-    {
+    for (of, committed) in [
+        ("scenario", "scenarios/schema.json"),
+        ("results", "harness/record/results.schema.json"),
+        ("baseline", "harness/record/baseline.schema.json"),
+    ] {
         let printed = bench.call(&["schema", of]).exits(0).stdout;
         let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
         let committed = std::fs::read_to_string(clone(committed)).unwrap();

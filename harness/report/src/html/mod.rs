@@ -10,14 +10,15 @@ mod features;
 mod story;
 mod view;
 
-use crate::{Format, ReportError};
+pub use story::inside;
+
+use crate::{Context, Format, ReportError};
 use blocks::Blocks;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use record::Results;
 use sha2::{Digest, Sha256};
-use std::path::Path;
 
 const TEMPLATE: &str = include_str!("index.html");
 const STYLE: &str = concat!(include_str!("style.css"), include_str!("cell.css"));
@@ -42,12 +43,12 @@ impl Format for Html {
         "index.html"
     }
 
-    fn render(&self, results: &Results) -> Result<String, ReportError> {
-        render(results, &Blocks::default()).map_err(|why| ReportError::Render { file: self.file_name(), why })
+    fn name(&self) -> &'static str {
+        "html"
     }
 
-    fn render_with_evidence(&self, results: &Results, run: &Path) -> Result<String, ReportError> {
-        let blocks = Blocks::of(results, run);
+    fn render_with(&self, results: &Results, context: &Context<'_>) -> Result<String, ReportError> {
+        let blocks = context.evidence.map_or_else(Blocks::default, |run| Blocks::of(results, run));
         render(results, &blocks).map_err(|why| ReportError::Render { file: self.file_name(), why })
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn read(directory: &Path, path: &str) -> Option<Value> {
 }
 
 /// A path of `results.json`, if it leads to a file below `directory`, whatever links and dots say.
-pub(super) fn inside(directory: &Path, path: &str) -> Option<PathBuf> {
+pub fn inside(directory: &Path, path: &str) -> Option<PathBuf> {
     let root = directory.canonicalize().ok()?;
     let file = root.join(path).canonicalize().ok()?;
     (file.starts_with(&root) && file.is_file()).then_some(file)

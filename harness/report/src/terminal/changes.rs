@@ -2,26 +2,38 @@
 
 use super::{Ink, MIN_WIDTH, Page, Style, TerminalOptions};
 use crate::changes::{Change, Changed, Changes, said};
-use record::{Results, Verdict};
+use crate::words;
+use record::{Baseline, Ended, ImageFile, Results, Verdict};
 
 /// Cells listed for one kind of change before the rest is only counted.
 const LISTED: usize = 200;
 
 /// The changes from `before` to `after`: builds that are not the same, then a list for each kind of change. Contains no
 /// control characters but line feeds and, with `colour`, SGR sequences of our own.
-pub fn render_changes(before: &Results, after: &Results, options: &TerminalOptions) -> String {
+pub fn render_changes(before: &Baseline, after: &Results, options: &TerminalOptions) -> String {
     let options = TerminalOptions { width: options.width.max(MIN_WIDTH), ..*options };
     let mut page = Page { out: String::new(), ink: Ink::new(&options), options: &options };
     let changes = Changes::between(before, after);
     let mut counts: Vec<_> = Change::ALL.into_iter().map(|change| page.count(&changes, change)).collect();
     counts.push(page.ink.paint(Style::Dim, &format!("unchanged: {}", changes.same)));
     page.line(&counts.join("  "));
-    let from = page.ink.plain(&format!("{} -> {}", before.run.id, after.run.id));
+    let from = page.ink.plain(&format!("{} -> {}", before.run, after.run.id));
     page.paragraph(0, Style::Dim, &from);
     page.builds(before, after);
     for change in Change::ALL {
         page.list(change, &changes.of(change).collect::<Vec<_>>());
     }
+    page.out
+}
+
+/// One change, for whoever has to decide about it.
+pub fn render_change(changed: &Changed<'_>, options: &TerminalOptions) -> String {
+    let options = TerminalOptions { width: options.width.max(MIN_WIDTH), ..*options };
+    let mut page = Page { out: String::new(), ink: Ink::new(&options), options: &options };
+    page.line("");
+    let title = page.ink.paint(Style::Heading, changed.change.heading().0);
+    page.line(&title);
+    page.one(changed);
     page.out
 }
 
@@ -44,22 +56,22 @@ impl Page<'_> {
     }
 
     /// Columns whose firmware is not the same, or that only one of the runs has.
-    fn builds(&mut self, before: &Results, after: &Results) {
+    fn builds(&mut self, before: &Baseline, after: &Results) {
         for build in &after.firmware {
-            let text = match before.firmware.iter().find(|other| other.id == build.id) {
+            let text = match before.firmware.get(&build.id) {
                 None => format!("{}: not in the earlier run", build.id),
                 Some(other) if other.code.sha256 != build.code.sha256 => {
-                    format!("{}: {} -> {}", build.id, other.version, build.version)
+                    let short = |file: &ImageFile| words::short(&file.sha256).to_owned();
+                    let (was, is) = (short(&other.code), short(&build.code));
+                    format!("{}: {} ({was}) -> {} ({is})", build.id, other.version, build.version)
                 }
                 Some(_) => continue,
             };
             let text = self.ink.plain(&text);
             self.paragraph(0, Style::Plain, &text);
         }
-        for build in
-            before.firmware.iter().filter(|build| after.firmware.iter().all(|now| now.id != build.id))
-        {
-            let text = self.ink.plain(&format!("{}: not in the later run", build.id));
+        for id in before.firmware.keys().filter(|id| after.firmware.iter().all(|now| now.id != **id)) {
+            let text = self.ink.plain(&format!("{id}: not in the later run"));
             self.paragraph(0, Style::Plain, &text);
         }
     }
@@ -74,22 +86,26 @@ impl Page<'_> {
         self.line(&title);
         self.paragraph(0, Style::Dim, advice);
         for cell in cells.iter().take(LISTED) {
-            let id = self.ink.plain(cell.id());
-            self.paragraph(2, style(change), &id);
-            let text = match (cell.before, cell.after) {
-                (Some(before), Some(after)) => format!("{} -> {}", said(before), said(after)),
-                (None, Some(cell)) | (Some(cell), None) => said(cell),
-                (None, None) => continue,
-            };
-            let text = self.ink.plain(&text);
-            self.paragraph(6, Style::Plain, &text);
-            if let Some(after) = cell.after.filter(|_| change == Change::Regression) {
-                self.sentence(6, Style::Dim, &after.detail);
-            }
+            self.one(cell);
         }
         if cells.len() > LISTED {
             let rest = format!("and {} more", cells.len() - LISTED);
             self.paragraph(2, Style::Dim, &rest);
+        }
+    }
+    fn one(&mut self, cell: &Changed<'_>) {
+        let id = self.ink.plain(cell.id);
+        self.paragraph(2, style(cell.change), &id);
+        let text = match (cell.before, cell.after.map(Ended::of)) {
+            (Some(before), Some(after)) => format!("{} -> {}", said(before), said(&after)),
+            (Some(before), None) => said(before),
+            (None, Some(after)) => said(&after),
+            (None, None) => return,
+        };
+        let text = self.ink.plain(&text);
+        self.paragraph(6, Style::Plain, &text);
+        if let Some(after) = cell.after.filter(|_| cell.change == Change::Regression) {
+            self.sentence(6, Style::Dim, &after.detail);
         }
     }
 }

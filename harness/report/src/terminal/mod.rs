@@ -5,7 +5,7 @@ mod grid;
 mod ink;
 mod options;
 
-pub use changes::render_changes;
+pub use changes::{render_change, render_changes};
 pub use options::TerminalOptions;
 
 use crate::capabilities::capabilities;

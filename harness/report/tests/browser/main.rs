@@ -6,7 +6,7 @@ mod chromium;
 
 use chromium::{Chromium, chromium};
 use record::{CellResult, Results};
-use report::sample;
+use report::{Context, sample};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,11 @@ const TLS_TIMELINE: &str = include_str!("tls-timeline.jsonl");
 /// The cell that most tests open; it is the first of its row.
 const CELL: &str = "http/content-type[content_type=application/efi]@ovmf-x64-bullseye";
 
+/// What the page is made with.
+fn beside(run: &tempfile::TempDir) -> Context<'_> {
+    Context { evidence: Some(run.path()), baseline: None }
+}
+
 /// A report of `results`, with the timeline that `story` tells for each cell that has evidence.
 fn report(results: &Results, story: impl Fn(usize, &CellResult) -> Vec<u8>) -> (tempfile::TempDir, PathBuf) {
     let run = tempfile::tempdir().unwrap();
@@ -25,7 +30,7 @@ fn report(results: &Results, story: impl Fn(usize, &CellResult) -> Vec<u8>) -> (
         fs::create_dir_all(run.path().join(&evidence.directory)).unwrap();
         fs::write(run.path().join(&evidence.timeline), story(number, cell)).unwrap();
     }
-    report::write_all(run.path(), results).unwrap();
+    report::write_all(run.path(), results, &beside(&run)).unwrap();
     let page = run.path().join("index.html");
     (run, page)
 }
@@ -220,7 +225,7 @@ fn nothing_is_wider_than_a_phone() {
 fn evidence_that_is_gone_is_said_to_be() {
     let Some(mut browser) = chromium() else { return };
     let run = tempfile::tempdir().unwrap();
-    report::write_all(run.path(), &sample::results()).unwrap();
+    report::write_all(run.path(), &sample::results(), &beside(&run)).unwrap();
     browser.open(&run.path().join("index.html"), &link(CELL));
     browser.wait("document.querySelector('#cell .nothing')");
     let said = browser.value("document.querySelector('#cell .nothing').innerText + document.querySelector('.provenance').innerText");

@@ -47,7 +47,7 @@ pub fn merge(id: &str, runs: &[Results]) -> Result<Merged, Differences> {
             }
         }
     }
-    cells.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    cells.sort_by_key(|(order, ..)| *order);
     let (origins, cells) = cells.into_iter().map(|(_, origin, cell)| (origin, cell)).unzip();
     let mut firmware = Vec::new();
     for build in runs.iter().flat_map(|run| &run.firmware) {

@@ -7,7 +7,9 @@ use crate::Finding;
 use globset::{GlobBuilder, GlobMatcher};
 use jiff::civil::Date;
 use record::{Deviation, Outcome, Stage};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_yaml::Spanned;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -15,26 +17,37 @@ mod version;
 
 use version::Versions;
 
-/// What a waiver file holds.
-#[derive(Debug, Deserialize)]
+/// Known deviations of one family's builds.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Waivers")]
 struct File {
     /// Glob over firmware ids.
-    firmware: String,
-    waivers: Vec<Row>,
+    #[schemars(with = "String")]
+    firmware: Spanned<String>,
+    /// The waivers.
+    #[schemars(with = "Vec<Row>")]
+    waivers: Vec<Spanned<Row>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One known deviation: what it is, of which builds, in which cells.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Waiver")]
 struct Row {
     /// Globs over `scenario[point]`.
-    cells: Vec<String>,
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    cells: Vec<Spanned<String>>,
     /// Conditions on the build's version, all of which hold: `>=2022.11 <2025.08`; any version if absent.
-    versions: Option<String>,
-    /// The deviation: what the finding is. At least one of the three.
+    #[schemars(with = "Option<String>")]
+    versions: Option<Spanned<String>>,
+    /// The outcome of the deviation. At least one of outcome, stage and cause is needed.
     outcome: Option<Outcome>,
+    /// The stage of the deviation.
     stage: Option<Stage>,
-    cause: Option<String>,
+    /// The cause of the deviation.
+    #[schemars(with = "Option<String>")]
+    cause: Option<Spanned<String>>,
     /// What the build does instead, in one sentence.
     reason: String,
     /// Where it is reported; absent for one that nobody has reported yet.
@@ -42,6 +55,7 @@ struct Row {
     /// Who looks after it.
     owner: Option<String>,
     /// The last day on which it excuses anything.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
     expires: Option<Date>,
 }
 
@@ -50,7 +64,7 @@ struct Row {
 pub struct Waiver {
     firmware: GlobMatcher,
     versions: Versions,
-    cells: Vec<(String, GlobMatcher)>,
+    cells: Vec<Cells>,
     outcome: Option<Outcome>,
     stage: Option<Stage>,
     cause: Option<String>,
@@ -58,12 +72,21 @@ pub struct Waiver {
     deviation: Deviation,
 }
 
+/// Which points a waiver is about, and where that stands.
+#[derive(Clone, Debug)]
+struct Cells {
+    text: String,
+    glob: GlobMatcher,
+    /// `PATH:LINE:COLUMN`
+    place: String,
+}
+
 impl Waiver {
     fn is_about(&self, cell: &str, version: &str) -> bool {
         let Some((point, firmware)) = cell.rsplit_once('@') else { return false };
         self.firmware.is_match(firmware)
             && self.versions.hold(version)
-            && self.cells.iter().any(|(_, glob)| covers(glob, point))
+            && self.cells.iter().any(|cells| covers(&cells.glob, point))
     }
 
     fn is_of(&self, finding: &Finding) -> bool {
@@ -97,12 +120,12 @@ pub enum WaiverError {
         source: std::io::Error,
     },
     /// The file is not a waiver file.
-    #[error("failed to understand waivers in {path}:\n{problem}")]
+    #[error("failed to understand waivers in {path}:\n{}", problems.join("\n"))]
     Malformed {
         /// The file.
         path: String,
-        /// What is wrong and where.
-        problem: String,
+        /// Everything that is wrong, each with its place.
+        problems: Vec<String>,
     },
 }
 
@@ -131,6 +154,14 @@ impl Waivers {
         Ok(all)
     }
 
+    /// Reads one file.
+    pub fn open(path: &Path) -> Result<Self, WaiverError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| WaiverError::Read { path: name.clone(), source })?;
+        Self::parse(&name, &text)
+    }
+
     /// SHA-256 of the files' contents, hexadecimal.
     pub fn sha256(&self) -> String {
         self.digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -138,12 +169,30 @@ impl Waivers {
 
     /// Parses one waiver file; `path` is for errors.
     pub fn parse(path: &str, text: &str) -> Result<Self, WaiverError> {
-        let malformed = |problem: String| WaiverError::Malformed { path: path.to_owned(), problem };
-        let file: File = serde_yaml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let firmware = glob(&file.firmware).map_err(malformed)?;
-        let waivers = file.waivers.into_iter().map(|row| row.waiver(firmware.clone()).map_err(malformed));
-        let digest = Sha256::new_with_prefix(text);
-        waivers.collect::<Result<_, _>>().map(|all| Self { all, digest })
+        let malformed = |problems| WaiverError::Malformed { path: path.to_owned(), problems };
+        let file: File = serde_yaml::from_str(text).map_err(|error| malformed(vec![error.to_string()]))?;
+        let mut lint = Lint { path, problems: Vec::new() };
+        let firmware = lint.glob(&file.firmware);
+        let all = file.waivers.iter().filter_map(|row| lint.waiver(row, firmware.as_ref()?)).collect();
+        match lint.problems {
+            problems if problems.is_empty() => Ok(Self { all, digest: Sha256::new_with_prefix(text) }),
+            problems => Err(malformed(problems)),
+        }
+    }
+
+    /// The JSON Schema of a waiver file.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(File).to_value()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// The waivers that still excuse something on that day, and a line on each of the others.
@@ -151,7 +200,7 @@ impl Waivers {
         let expired = self.all.extract_if(.., |waiver| waiver.has_expired(today));
         let line = |waiver: Waiver| {
             let last = waiver.expires.map(|last| last.to_string()).unwrap_or_default();
-            let cells: Vec<String> = waiver.cells.into_iter().map(|(text, _)| text).collect();
+            let cells: Vec<String> = waiver.cells.into_iter().map(|cells| cells.text).collect();
             format!("the waiver of {} expired on {last}: {}", cells.join(", "), waiver.deviation.reason)
         };
         let lines = expired.map(line).collect();
@@ -169,47 +218,82 @@ impl Waivers {
         self.all.iter().find(|waiver| waiver.is_about(cell, version)).map(|waiver| &waiver.deviation)
     }
 
-    /// The globs that match none of `points`, which are all that there are: most likely misspelt.
-    pub fn unused<'a>(&self, points: impl Iterator<Item = &'a str> + Clone) -> Vec<&str> {
+    /// The globs that match none of `points`, which are all that there are: misspelt, or of a scenario that is gone. A
+    /// sentence for each, which begins with its place.
+    pub fn unused<'a>(&self, points: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
         let globs = self.all.iter().flat_map(|waiver| &waiver.cells);
-        let used = |glob: &GlobMatcher| points.clone().any(|point| covers(glob, point));
-        globs.filter(|(_, glob)| !used(glob)).map(|(text, _)| text.as_str()).collect()
+        let unused = globs.filter(|cells| !points.clone().any(|point| covers(&cells.glob, point)));
+        unused.map(|Cells { text, place, .. }| format!("{place}: {text:?} matches no scenario")).collect()
     }
 }
 
-impl Row {
-    fn waiver(self, firmware: GlobMatcher) -> Result<Waiver, String> {
-        let Self { cells, versions, outcome, stage, cause, reason, link, owner, expires } = self;
-        let about = cells.first().cloned().unwrap_or_default();
+/// Looks at a file that has the right shape, and collects all that is wrong with it.
+struct Lint<'a> {
+    path: &'a str,
+    problems: Vec<String>,
+}
+
+impl Lint<'_> {
+    /// `PATH:LINE:COLUMN`
+    fn place<T>(&self, at: &Spanned<T>) -> String {
+        format!("{}:{}:{}", self.path, at.referenced.line(), at.referenced.column())
+    }
+
+    fn problem<T>(&mut self, at: &Spanned<T>, what: String) {
+        self.problems.push(format!("{}: {what}", self.place(at)));
+    }
+
+    fn glob(&mut self, text: &Spanned<String>) -> Option<GlobMatcher> {
+        glob(&text.value).map_err(|problem| self.problem(text, problem)).ok()
+    }
+
+    fn waiver(&mut self, row: &Spanned<Row>, firmware: &GlobMatcher) -> Option<Waiver> {
+        let Row { cells, versions, outcome, stage, cause, reason, link, owner, expires } = &row.value;
         if cells.is_empty() {
-            return Err(format!("the waiver `{reason}` is about no cells; name them in `cells`"));
+            self.problem(row, format!("the waiver `{reason}` is about no cells; name them in `cells`"));
         }
         if outcome.is_none() && stage.is_none() && cause.is_none() {
-            return Err(format!(
-                "the waiver of {about:?} would excuse every failure; say which with `outcome`, `stage` or `cause`"
-            ));
+            let what = "this waiver would excuse every failure; say which with `outcome`, `stage` or `cause`";
+            self.problem(row, what.into());
         }
         if let Some(cause) =
-            cause.as_deref().filter(|cause| crate::CAUSES.iter().all(|known| known.id != *cause))
+            cause.as_ref().filter(|cause| crate::CAUSES.iter().all(|it| it.id != cause.value))
         {
-            return Err(format!(
-                "{cause:?} in the waiver of {about:?} is no cause; README.md says how to list them"
-            ));
+            self.problem(cause, format!("{:?} is no cause{}", cause.value, like(&cause.value)));
         }
-        let versions = versions.as_deref().map(Versions::parse).transpose()?.unwrap_or_default();
-        let cells =
-            cells.into_iter().map(|text| Ok((text.clone(), glob(&text)?))).collect::<Result<_, String>>()?;
-        let reason = owner.map_or(reason.clone(), |owner| format!("{reason} (owner: {owner})"));
-        Ok(Waiver {
-            firmware,
-            versions,
+        let conditions = versions.as_ref().map(|text| Versions::parse(&text.value)).transpose();
+        if let (Some(text), Err(problem)) = (versions, &conditions) {
+            self.problem(text, problem.clone());
+        }
+        let cells: Vec<Cells> = cells
+            .iter()
+            .filter_map(|text| {
+                let glob = self.glob(text)?;
+                Some(Cells { text: text.value.clone(), glob, place: self.place(text) })
+            })
+            .collect();
+        let owner = owner.as_ref().map(|owner| format!(" (owner: {owner})")).unwrap_or_default();
+        Some(Waiver {
+            firmware: firmware.clone(),
+            versions: conditions.ok()?.unwrap_or_default(),
             cells,
-            outcome,
-            stage,
-            cause,
-            expires,
-            deviation: Deviation { reason, link },
+            outcome: *outcome,
+            stage: *stage,
+            cause: cause.as_ref().map(|cause| cause.value.clone()),
+            expires: *expires,
+            deviation: Deviation { reason: format!("{reason}{owner}"), link: link.clone() },
         })
+    }
+}
+
+/// Causes with the same beginning as one that does not exist.
+fn like(wrong: &str) -> String {
+    let area = wrong.split('.').next().unwrap_or(wrong);
+    let like: Vec<&str> =
+        crate::CAUSES.iter().map(|cause| cause.id).filter(|id| id.split('.').next() == Some(area)).collect();
+    match like.as_slice() {
+        [] => "; scenarios/README.md says what a cause is".into(),
+        some => format!("; there are {}", some.join(", ")),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum Command {
     Baseline(BaselineArgs),
     /// List scenarios, firmware, or the cells that a run would have
     List(ListArgs),
-    /// Check scenario files without running them
+    /// Check scenario files, or files of waivers, without running anything
     Check(CheckArgs),
     /// Say what this machine has and what is missing, with the mend for each
     Doctor(DoctorArgs),
@@ -373,9 +373,13 @@ pub enum Listed {
 
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Scenario files
+    /// Scenario files, or files of waivers
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    /// Folder of the scenarios that waivers are about
+    #[arg(long, value_name = "DIR", default_value_os_t = default_scenarios())]
+    pub scenarios: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -400,6 +404,8 @@ pub enum SchemaOf {
     Results,
     /// A baseline
     Baseline,
+    /// A file of waivers
+    Waivers,
 }
 
 /// A folder of the clone that this program was built in; the current directory's if the clone is gone.

@@ -71,7 +71,10 @@ fn one_that_has_expired_excuses_nothing_and_is_named() {
 #[test]
 fn globs_that_match_nothing_are_told() {
     let waivers = waivers("cells: [http/x, 'url/*', htp/x], outcome: refuses");
-    assert_eq!(waivers.unused(["http/x", "url/y[a=1]"].into_iter()), ["htp/x"]);
+    assert_eq!(
+        waivers.unused(["http/x", "url/y[a=1]"].into_iter()),
+        ["w.yaml:3:32: \"htp/x\" matches no scenario"]
+    );
 }
 
 #[test]
@@ -113,4 +116,18 @@ fn what_is_no_waiver_is_an_error_that_names_its_file() {
         let error = Waivers::parse("w.yaml", &format!("firmware: x\n{rows}\n")).expect_err(rows).to_string();
         assert!(error.contains("w.yaml") && error.contains(said), "{error}");
     }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_place() {
+    let text = "firmware: x
+waivers:
+  - cells: [y]
+    cause: http.teapot
+    versions: new
+    reason: R.
+  - cells: []
+    reason: S.
+";
+    insta::assert_snapshot!(Waivers::parse("w.yaml", text).expect_err("three mistakes"));
 }

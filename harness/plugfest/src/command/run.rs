@@ -13,7 +13,7 @@ use machine::Qemu;
 use record::{Baseline, ClockMode, Results};
 use report::{Changes, Context};
 use run::{Choices, Costs, Header, Journal, Options, Plan, QemuGuests, QemuOptions};
-use scenario::Selected;
+use scenario::{Scenario, Selected};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,6 +101,11 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     for line in expired {
         eprintln!("plugfest: {line}");
     }
+    if selectors.is_empty() {
+        for unused in waivers.unused(points(&scenarios)) {
+            eprintln!("plugfest: {unused}");
+        }
+    }
     let baseline = args.baseline.as_deref().map(|which| diff::baseline(which, &args.out)).transpose()?;
     let (clock, accel) = clock_and_accelerator(args)?;
     let wanted = selected_firmware(&args.selection)?;
@@ -123,6 +128,11 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
     Ok(Prepared { plan, missing, qemu, waivers, baseline, clock, accel })
+}
+
+/// The ids of all points.
+pub fn points(scenarios: &[Scenario]) -> impl Iterator<Item = &str> + Clone {
+    scenarios.iter().flat_map(|scenario| scenario.points()).map(|point| point.id.as_str())
 }
 
 /// Two columns with one name cannot be told apart.

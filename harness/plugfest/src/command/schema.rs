@@ -8,6 +8,7 @@ pub fn schema(args: SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.of {
         SchemaOf::Scenario => scenario::json_schema(),
         SchemaOf::Results => record::Results::json_schema(),
+        SchemaOf::Waivers => judge::Waivers::json_schema(),
         SchemaOf::Baseline => record::Baseline::json_schema(),
     };
     println!("{schema:#}");

@@ -3,7 +3,7 @@
 //! Every call is made without any program in reach, QEMU and apt included, so that one that gets as far as needing
 //! them exits 3.
 
-use crate::bench::{Bench, Ended, ended, scenario};
+use crate::bench::{Bench, Ended, clone, ended, scenario};
 use crate::firmware::nothing_to_boot;
 
 fn call(bench: &Bench, arguments: &[&str]) -> Ended {
@@ -104,4 +104,21 @@ fn a_missing_qemu_exits_3_and_says_what_to_do() {
     let tiny = bench.file("tiny.fd", nothing_to_boot());
     call(&bench, &["control/plain", "-f", tiny.to_str().unwrap()]).exits(3).says(&["qemu-system-x86_64"]);
     assert!(bench.reports().is_empty(), "no half report");
+}
+
+#[test]
+fn waivers_are_checked_with_their_places() {
+    let bench = Bench::new();
+    let shipped = clone("firmware-images/waivers/edk2.yaml");
+    let ended = bench.call(&["check", shipped.to_str().unwrap()]).exits(0);
+    assert!(ended.stdout.contains("ok, ") && ended.stdout.contains(" waivers"), "{}", ended.stdout);
+    let text = "firmware: x\nwaivers:\n  - { cells: [url/fragmnt], outcome: boots, reason: r }\n";
+    let file = bench.file("w.yaml", text);
+    let ended = bench.call(&["check", file.to_str().unwrap()]).exits(2);
+    ended.says(&["w.yaml:3:15: \"url/fragmnt\" matches no scenario", "1 of 1 files cannot be used"]);
+    let file = bench.file("w.yaml", text.replace("outcome: boots", "cause: http.teapot"));
+    bench
+        .call(&["check", file.to_str().unwrap()])
+        .exits(2)
+        .says(&["w.yaml:3:36: ", "is no cause; there are http."]);
 }

@@ -79,6 +79,7 @@ fn schemas_are_json_and_those_that_are_committed() {
         ("scenario", "scenarios/schema.json"),
         ("results", "harness/record/results.schema.json"),
         ("baseline", "harness/record/baseline.schema.json"),
+        ("waivers", "firmware-images/waivers.schema.json"),
     ] {
         let printed = bench.call(&["schema", of]).exits(0).stdout;
         let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();

@@ -150,7 +150,7 @@ fn the_timeline_of_a_plain_boot() {
 #[test]
 fn results_json_is_what_its_schema_says_and_names_files_that_exist() {
     let done = shipped();
-    report::write_all(done.directory.path(), &done.results).unwrap();
+    report::write_all(done.directory.path(), &done.results, &report::Context::default()).unwrap();
     let read = |path: &Path| -> serde_json::Value {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };

@@ -26,5 +26,5 @@ fn a_misspelt_one_is_noticed() {
     let waivers = Waivers::parse("w.yaml", text).unwrap();
     let points = points();
     let unused = waivers.unused(points.iter().map(String::as_str));
-    assert_eq!(unused, ["w.yaml:3:14: \"url/fragmnt\" matches no scenario"]);
+    assert_eq!(unused, ["w.yaml:3:15: \"url/fragmnt\" matches no scenario"]);
 }

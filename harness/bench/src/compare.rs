@@ -125,6 +125,7 @@ impl Comparison {
             cold,
             seed: self.seed,
             cache: self.cache.clone(),
+            recording: None,
         };
         let guests = QemuGuests::new(self.qemu.clone(), options, |note| eprintln!("bench: {note}"));
         let setup = Setup { jobs: self.jobs(clock), clock, seed: self.seed };

@@ -41,6 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         accelerator: Accelerator::Tcg,
         rtc_base: DEFAULT_RTC_BASE,
         seed: 1,
+        tape: None,
     };
     // Nothing is remembered: the trial is what is to be seen here.
     let choice = choose_accelerator(accel, &config, &qemu, "", Path::new("/nonexistent")).await?;

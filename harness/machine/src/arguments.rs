@@ -4,6 +4,7 @@ use crate::clock::BEAT;
 use crate::config::MachineConfig;
 use crate::gate::KEPT;
 use crate::memory::Memory;
+use crate::tape::Tape;
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -58,8 +59,16 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     add("-no-user-config", OsString::new());
     // No window: not available everywhere, and never looked at.
     add("-display", "none".into());
-    // Wait for `cont`: guest time zero is when the harness is ready, not when QEMU happened to be.
-    add("-S", OsString::new());
+    let replays = config.tape.as_ref().is_some_and(Tape::is_replay);
+    if let Some(Tape::Replay { gdb: Some(place), .. }) = &config.tape {
+        // The guest waits for the debugger, which can step it forwards and backwards.
+        add("-S", OsString::new());
+        add("-gdb", place.into());
+    }
+    if !replays {
+        // Wait for `cont`: guest time zero is when the harness is ready, not when QEMU happened to be.
+        add("-S", OsString::new());
+    }
     if let Memory::Snapshot(_) = memory {
         // The state comes over the monitor, once this QEMU is given a cell.
         add("-incoming", "defer".into());
@@ -85,6 +94,17 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     add("-smp", "1".into());
     add("-m", spec.memory_mib.to_string().into());
 
+    // The other ends of sockets and pipes; a replay has none, but the same networks and filters, since their timers are part of
+    // what happens in guest time.
+    let socket = |id: &str, number: RawFd, hub: u8| match replays {
+        false => format!("stream,id={id},addr.type=fd,addr.str={number}"),
+        true => format!("hubport,id={id},hubid={hub}"),
+    };
+    let pipe = |number: RawFd| match replays {
+        false => format!("/dev/fd/{number}"),
+        true => "/dev/null".to_owned(),
+    };
+
     // Firmware code; read-only, so that cells that run at the same time can share the file.
     add("-drive", with_path("if=pflash,unit=0,format=raw,readonly=on,file=", config.code.as_os_str()));
     // Variables: every machine starts from the template and writes to a throw-away copy.
@@ -95,15 +115,15 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // The second door first: frames from a guest, or of the clock, pass filters from the last to the first.
     let [first, second] = channels.gate;
     let gate = |netdev: &'static str| {
-        [(2, second), (1, first)].map(|(door, pipe)| {
+        [(2, second), (1, first)].map(|(door, number)| {
             let id = format!("{netdev}-gate-{door}");
-            format!("filter-dump,id={id},netdev={netdev},queue=rx,maxlen={KEPT},file=/dev/fd/{pipe}")
+            format!("filter-dump,id={id},netdev={netdev},queue=rx,maxlen={KEPT},file={}", pipe(number))
         })
     };
     let is_virtual = config.clock == ClockMode::Virtual;
 
     // Frames travel over an inherited socket: no TAP, no root, no name that another process could connect to.
-    add("-netdev", format!("stream,id=net,addr.type=fd,addr.str={}", channels.frames).into());
+    add("-netdev", socket("net", channels.frames, 2).into());
     // virtio: all firmware families have a driver. No option ROM: it would bring iPXE, which is not what is tested.
     // First in the boot order: nothing else may be tried before.
     let mac = config.mac.map(|byte| format!("{byte:02x}")).join(":");
@@ -115,25 +135,33 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         // Our frames arrive at fixed moments, so that it makes no difference which turn of the main loop takes them.
         let buffer = format!("filter-buffer,id=arrivals,netdev=net,queue=tx,interval={ARRIVAL_MICROS}");
         add("-object", buffer.into());
+        if config.tape.is_some() {
+            // Between our frames and everything that stamps them: it says at which instruction the guest gets them.
+            add("-object", "filter-replay,id=replay,netdev=net".into());
+        }
         // QEMU waits once it has written the record.
         gate("net").into_iter().for_each(|door| add("-object", door.into()));
     }
     add("-device", nic.into());
     // The record of what crossed, in both directions and in guest time, written before a frame is passed on.
-    add("-object", format!("filter-dump,id=dump,netdev=net,file=/dev/fd/{}", channels.frame_dump).into());
+    add("-object", format!("filter-dump,id=dump,netdev=net,file={}", pipe(channels.frame_dump)).into());
+    let kept = config.tape.as_ref().map(Tape::files);
+    if let Some([_, frames, _]) = &kept {
+        add("-object", with_path("filter-dump,id=kept,netdev=net,file=", frames.as_os_str()));
+    }
 
     // The guest's clock can be asked without the guest noticing: a frame sent into a second network that has no NIC
     // is stamped there like any other. The hub is there because filters see nothing on a backend without a peer.
-    add("-netdev", format!("stream,id=clock,addr.type=fd,addr.str={}", channels.clock).into());
+    add("-netdev", socket("clock", channels.clock, 3).into());
     add("-netdev", "hubport,id=clock-hub,hubid=1,netdev=clock".into());
     if is_virtual {
         // What is sent into another socket on that hub leaves through `clock`, and passes its filters from the last to
         // the first: it is kept until the clock's next beat, stamped, and held in the gate.
-        add("-netdev", format!("stream,id=beat,addr.type=fd,addr.str={}", channels.beat).into());
+        add("-netdev", socket("beat", channels.beat, 4).into());
         add("-netdev", "hubport,id=beat-hub,hubid=1,netdev=beat".into());
         gate("clock").into_iter().for_each(|door| add("-object", door.into()));
     }
-    let dump = format!("filter-dump,id=clock-dump,netdev=clock,file=/dev/fd/{}", channels.clock_dump);
+    let dump = format!("filter-dump,id=clock-dump,netdev=clock,file={}", pipe(channels.clock_dump));
     add("-object", dump.into());
     // A frame that nobody takes would stop the reading of the next one: this takes questions, once stamped.
     add("-chardev", "null,id=nowhere".into());
@@ -147,10 +175,19 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
 
     // The console is a pipe: it holds 64 KiB of what the guest writes byte by byte, a socket a few hundred bytes, and
     // QEMU drops what does not fit.
-    add("-chardev", format!("file,id=console,path=/dev/fd/{}", channels.console).into());
+    let console = format!("file,id=console,path={}", pipe(channels.console));
+    add(
+        "-chardev",
+        match &kept {
+            Some([_, _, log]) => with_path(&format!("{console},logfile="), log.as_os_str()),
+            None => console.into(),
+        },
+    );
     add("-serial", "chardev:console".into());
     // The monitor on an inherited socket too.
-    add("-chardev", format!("socket,id=monitor,fd={}", channels.monitor).into());
+    let monitor =
+        if replays { "null,id=monitor".into() } else { format!("socket,id=monitor,fd={}", channels.monitor) };
+    add("-chardev", monitor.into());
     add("-mon", "chardev=monitor,mode=control".into());
 
     // Entropy: EDK2 since 2024.05 offers no network boot without a source. Seeded, so that transaction ids and ports
@@ -180,14 +217,18 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     if is_virtual {
         // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift costs less where
         // firmware polls, and makes its arithmetic last longer: a DHE handshake takes half a minute as it is.
-        let mut icount = String::from("shift=7,sleep=off");
-        if !matches!(memory, Memory::Kept(_)) {
+        let mut icount = OsString::from("shift=7,sleep=off");
+        if let Some([events, ..]) = &kept {
+            let mode = if replays { "replay" } else { "record" };
+            // A QEMU that does not sleep passes recorded frames on only when the guest idles, and EDK2 polls.
+            icount = with_path(&format!("shift=7,sleep=on,rr={mode},rrfile="), events.as_os_str());
+        } else if !matches!(memory, Memory::Kept(_)) {
             // What is recorded is not wanted, but the order: the threads of a QEMU that records take turns, so what
             // the main loop has to do is done before the guest's next instruction, however busy the host is.
             // Such a QEMU cannot write its state.
-            icount.push_str(",rr=record,rrfile=/dev/null");
+            icount.push(",rr=record,rrfile=/dev/null");
         }
-        add("-icount", icount.into());
+        add("-icount", icount);
     }
 
     args.retain(|argument| !argument.is_empty()); // options without a value
@@ -231,6 +272,7 @@ mod tests {
             accelerator: Accelerator::Tcg,
             rtc_base: DEFAULT_RTC_BASE,
             seed: 7,
+            tape: None,
         }
     }
 

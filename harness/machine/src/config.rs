@@ -1,5 +1,6 @@
 //! What a machine is made of.
 
+use crate::tape::Tape;
 use firmware::MachineSpec;
 use jiff::civil::{DateTime, date};
 use record::{Accelerator, ClockMode};
@@ -31,6 +32,8 @@ pub struct MachineConfig {
     pub rtc_base: DateTime,
     /// Seed of the guest's entropy, where QEMU provides it (virtio-rng; RDRAND unless under KVM).
     pub seed: u64,
+    /// Whether it is recorded or replayed. That takes the virtual clock, and begins at power-on.
+    pub tape: Option<Tape>,
 }
 
 /// The power-on date when nothing else is asked for: certificates, leases and logs then look the same every day.

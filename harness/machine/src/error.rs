@@ -92,6 +92,14 @@ pub enum MachineError {
     /// The frame cannot be sent.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A recording could not be replayed.
+    #[error("failed to replay the recording: {why}; {said}")]
+    Replay {
+        /// What happened instead.
+        why: String,
+        /// The end of QEMU's stderr, in one line.
+        said: String,
+    },
     /// The monitor refused or fell silent.
     #[error(transparent)]
     Monitor(#[from] QmpError),

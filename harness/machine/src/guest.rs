@@ -311,6 +311,19 @@ impl Machine {
         Ok(self.process.kill().await?)
     }
 
+    /// Ends the guest at this moment of its time, and QEMU in such a way that what it keeps is complete: a recording.
+    pub async fn finish(mut self) -> Result<(), MachineError> {
+        let going = self.qmp().begin("quit", Value::Null);
+        let deadline = Instant::now() + START;
+        while self.process.status().is_none() && Instant::now() < deadline {
+            self.channels.gate.open()?;
+            self.pump()?;
+            tokio::time::timeout(HEARTBEAT, self.process.changes()).await.unwrap_or(Ok(()))?;
+        }
+        drop(going);
+        Ok(self.process.kill().await?)
+    }
+
     /// Everything that has arrived and has not been delivered, in order. QEMU must be stopped, and its clock asked.
     pub(crate) fn take_arrivals(&mut self) -> Vec<GuestEvent> {
         self.arrivals.end(self.clock.now());

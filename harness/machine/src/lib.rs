@@ -28,6 +28,7 @@ mod qmp;
 mod snapshot;
 mod snapshots;
 mod spawn;
+pub mod tape;
 
 pub use accelerator::{Accel, Choice, choose_accelerator};
 pub use config::{DEFAULT_RTC_BASE, MachineConfig};
@@ -39,3 +40,4 @@ pub use qemu::{Qemu, QemuError};
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use snapshots::Snapshots;
+pub use tape::Tape;

@@ -129,11 +129,15 @@ pub(crate) async fn attempt<G: Guests>(
         worst_delay: Duration::ZERO,
     };
     let watched = tokio::time::timeout(options.host_limit, watch.until_the_end()).await;
-    let Watch { now, image_started, ipv6_began, mut evidence, worst_delay, .. } = watch;
+    let Watch { guest, now, image_started, ipv6_began, mut evidence, worst_delay, .. } = watch;
+    let finished = guests.finish(guest).await;
     let ending = match watched {
         Err(_elapsed) => Err(CellError::HostLimit(options.host_limit)),
         Ok(Ok(_)) if worst_delay > LATE_ANSWER => Err(CellError::Late(worst_delay)),
-        Ok(ending) => ending,
+        Ok(ending) => ending.and_then(|ending| match finished {
+            Ok(()) => Ok(ending),
+            Err(why) => Err(CellError::Guest(why)),
+        }),
     };
     if let Err(error) = &ending {
         evidence.event(now, Event::Harness { note: error.to_string() }).map_err(CellError::from)?;

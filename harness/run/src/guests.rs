@@ -18,6 +18,12 @@ pub trait Guests {
         firmware: &Firmware,
         image: &Arc<[u8]>,
     ) -> impl Future<Output = Result<Started<Self::Guest>, StartError>>;
+
+    /// Ends a guest whose cell has ended. An error says why what it was to leave is not complete.
+    fn finish(&self, guest: Self::Guest) -> impl Future<Output = Result<(), String>> {
+        drop(guest);
+        async { Ok(()) }
+    }
 }
 
 /// A guest that has been powered on.

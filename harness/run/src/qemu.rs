@@ -3,7 +3,8 @@
 use crate::{Cell, Guests, StartError, Started, equip::midnight};
 use firmware::{BootOver, Firmware};
 use machine::{
-    Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, choose_accelerator,
+    Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
+    choose_accelerator,
 };
 use record::{Accelerator, ClockMode};
 use services::{address::GUEST_MAC, client::Boot};
@@ -31,6 +32,8 @@ pub struct QemuOptions {
     pub seed: u64,
     /// Where snapshots and answers that outlive the run are kept.
     pub cache: PathBuf,
+    /// A folder that gets the recording of the only cell, which then begins at power-on.
+    pub recording: Option<PathBuf>,
 }
 
 /// Gives each cell a QEMU of its own: resumed from its firmware's snapshot, or powered on.
@@ -86,6 +89,7 @@ impl QemuGuests {
             accelerator: Accelerator::Tcg,
             rtc_base: midnight(cell.network.client.date),
             seed: self.options.seed,
+            tape: self.options.recording.clone().map(Tape::Record),
         };
         config.accelerator = self.accelerator(&config, firmware).await?;
         Ok(config)
@@ -137,7 +141,7 @@ impl QemuGuests {
         machine: &str,
     ) -> Result<Option<Snapshot>, StartError> {
         // KVM's state does not go with memory that is left alone.
-        if self.options.cold || config.accelerator != Accelerator::Tcg {
+        if self.options.cold || config.tape.is_some() || config.accelerator != Accelerator::Tcg {
             return Ok(None);
         }
         if !self.qemu.takes_snapshots() {
@@ -230,6 +234,13 @@ impl Guests for QemuGuests {
             guest: machine,
             rtc_base,
         })
+    }
+
+    async fn finish(&self, machine: Machine) -> Result<(), String> {
+        match self.options.recording {
+            Some(_) => machine.finish().await.map_err(|error| error.to_string()),
+            None => Ok(drop(machine)),
+        }
     }
 }
 

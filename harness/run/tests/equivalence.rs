@@ -271,6 +271,7 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
         cold: mode.cold,
         seed: SEED,
         cache,
+        recording: None,
     };
     let guests = QemuGuests::new(qemu, machines, |_| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

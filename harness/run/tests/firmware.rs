@@ -266,6 +266,7 @@ fn execute(
         cold: false,
         seed: SEED,
         cache,
+        recording: None,
     };
     let guests = QemuGuests::new(qemu, machines, notes);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -50,6 +50,7 @@ pub fn config(qemu: &Qemu, image: &NamedTempFile) -> MachineConfig {
         accelerator: Accelerator::Tcg,
         rtc_base: DEFAULT_RTC_BASE,
         seed: 1,
+        tape: None,
     }
 }
 

@@ -122,8 +122,8 @@ impl Firmware {
 }
 
 impl Firmware {
-    /// The same build under a name of the user's.
-    pub(crate) fn called(self, column: Column) -> Self {
+    /// The same build under another name.
+    pub fn called(self, column: Column) -> Self {
         let version = column.version.unwrap_or(self.version);
         Self { id: column.id, version, ..self }
     }

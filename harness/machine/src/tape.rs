@@ -10,6 +10,7 @@ use crate::error::MachineError;
 use crate::memory::Memory;
 use crate::process::how_it_ended;
 use crate::spawn::tie_to_this_thread;
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -50,6 +51,26 @@ impl Tape {
     pub(crate) fn is_replay(&self) -> bool {
         matches!(self, Self::Replay { .. })
     }
+}
+
+/// What a machine is, as a digest: the same for all recordings that the same replay can play. Paths do not count, contents
+/// of files do not either.
+pub fn identity(config: &MachineConfig) -> String {
+    let tape = Tape::Replay { events: EVENTS.into(), into: PathBuf::new(), gdb: None };
+    let nameless = MachineConfig {
+        qemu: PathBuf::new(),
+        code: "code".into(),
+        vars: config.vars.as_ref().map(|_| "vars".into()),
+        fw_cfg_files: config.fw_cfg_files.iter().map(|(name, _)| (name.clone(), "item".into())).collect(),
+        tape: Some(tape),
+        ..config.clone()
+    };
+    let mut hash = Sha256::new();
+    for argument in arguments(&nameless, &Memory::Own, &ChannelNumbers::SHOWN) {
+        hash.update(argument.as_encoded_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Replays the recording that the configuration's tape names, to its end, and leaves frames and console in its folder.

@@ -28,6 +28,10 @@ pub enum Command {
     Diff(DiffArgs),
     /// Tell a cell's story: what the network offered, what the firmware did, why it ended
     Explain(ExplainArgs),
+    /// Write everything about a cell into one file, to be sent and run again elsewhere
+    Bundle(BundleArgs),
+    /// Run the cell of a bundle again, and say whether it does the same
+    Replay(ReplayArgs),
     /// Write a run's reports again, or print one of them
     Report(ReportArgs),
     /// Join the shards of a run, or runs of different areas or builds
@@ -183,6 +187,73 @@ pub struct ExplainArgs {
     /// Folder of runs
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
+}
+
+/// Arguments of `plugfest bundle`.
+#[derive(Debug, Args)]
+pub struct BundleArgs {
+    /// The cell's id, or a beginning that no other has
+    #[arg(value_name = "CELL")]
+    pub cell: String,
+
+    /// The file [default: bundle.zip beside the cell's evidence, where the report page links it]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Put the firmware's images in too
+    #[arg(long)]
+    pub with_firmware: bool,
+
+    /// Run the cell once more from power-on and put QEMU's recording of it in, for `plugfest replay --exact`
+    #[arg(long)]
+    pub record: bool,
+
+    /// The run: its folder, its results.json, or its name in the folder of runs
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub run: String,
+
+    /// Folder of runs
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// Firmware with the digests of the run's: an id, or CODE.fd[:VARS.fd] [default: found by its digests]
+    #[arg(long, short, value_name = "ID|PATH")]
+    pub firmware: Option<String>,
+
+    /// Catalog of firmware builds [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+}
+
+/// Arguments of `plugfest replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The bundle
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: PathBuf,
+
+    /// Firmware with the digests of the bundle's: an id, or CODE.fd[:VARS.fd] [default: the bundle's images, else found by
+    /// its digests]
+    #[arg(long, short, value_name = "ID|PATH")]
+    pub firmware: Option<String>,
+
+    /// Catalog of firmware builds [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+
+    /// Replay the recording instruction by instruction, with no network behind it
+    ///
+    /// Frames and console have to be those of the recording byte for byte. It takes the QEMU that recorded.
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Let a debugger attach at this port of localhost before the first instruction; it can step backwards too
+    #[arg(long, value_name = "PORT", requires = "exact", num_args = 0..=1, default_missing_value = "1234")]
+    pub gdb: Option<u16>,
+
+    /// Keep what the replay leaves, in this folder, which must not exist
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -414,7 +485,7 @@ fn of_the_clone(folder: &str) -> PathBuf {
     built_in.canonicalize().unwrap_or_else(|_| PathBuf::from(folder))
 }
 
-fn default_scenarios() -> PathBuf {
+pub fn default_scenarios() -> PathBuf {
     of_the_clone("scenarios")
 }
 

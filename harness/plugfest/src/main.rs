@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod exit;
 mod progress;
+mod rerun;
 mod terminal;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
         Command::Run(args) => command::run::run(args, &Given::of(&matches)),
         Command::Diff(args) => command::diff::diff(&args),
         Command::Explain(args) => command::explain::explain(&args),
+        Command::Bundle(args) => command::bundle::pack(&args),
+        Command::Replay(args) => command::replay::replay(&args),
         Command::Report(args) => command::report::report(&args),
         Command::Merge(args) => command::merge::merge(&args),
         Command::Baseline(args) => command::baseline::baseline(&args),

@@ -8,6 +8,7 @@
 
 mod annotations;
 mod baseline;
+mod bug;
 mod capabilities;
 mod changes;
 mod directory;
@@ -33,6 +34,7 @@ mod words;
 
 pub use annotations::GithubAnnotations;
 pub use baseline::{BaselineFile, load_baseline};
+pub use bug::bug_report;
 pub use changes::{Change, Changed, Changes, said};
 pub use directory::{latest, write_all, write_file};
 pub use error::ReportError;

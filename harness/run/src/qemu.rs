@@ -66,7 +66,8 @@ impl QemuGuests {
         }
     }
 
-    async fn config(&self, cell: &Cell, firmware: &Firmware) -> Result<MachineConfig, StartError> {
+    /// The machine of a cell.
+    pub async fn config(&self, cell: &Cell, firmware: &Firmware) -> Result<MachineConfig, StartError> {
         let architecture = firmware.architecture;
         let mut spec = firmware.family.machine(architecture).ok_or_else(|| {
             StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))

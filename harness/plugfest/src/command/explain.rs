@@ -4,6 +4,7 @@ use crate::cli::ExplainArgs;
 use crate::command::diff::results;
 use crate::exit::{Exit, Failure};
 use record::{CellResult, Entry, Results};
+use report::Line;
 use std::path::Path;
 
 /// Bytes of a timeline that are read.
@@ -15,19 +16,27 @@ const OFFERED: usize = 8;
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     let (folder, results) = results(&args.run, &args.out)?;
     let cell = find(&results, &args.cell)?;
-    let timeline = timeline(cell, &folder)?;
-    let family = results.firmware.iter().find(|build| build.id == cell.firmware);
-    let family = family.and_then(|build| firmware::family_by_id(&build.family));
-    let meaning = |line: &str| family.and_then(|family| family.console_meaning(line));
-    println!("{}", report::visible(&cell.id));
-    for line in report::explain(&results, cell, &timeline, meaning) {
-        println!("  {:<10} {}", line.topic, line.text);
-    }
+    print!("{}", text(cell, &story(&results, cell, &folder)?));
     Ok(Exit::AsExpected)
 }
 
+/// What there is to tell about a cell of a run whose evidence is below `folder`.
+pub fn story(results: &Results, cell: &CellResult, folder: &Path) -> Result<Vec<Line>, Failure> {
+    let timeline = timeline(cell, folder)?;
+    let family = results.firmware.iter().find(|build| build.id == cell.firmware);
+    let family = family.and_then(|build| firmware::family_by_id(&build.family));
+    let meaning = |line: &str| family.and_then(|family| family.console_meaning(line));
+    Ok(report::explain(results, cell, &timeline, meaning))
+}
+
+/// The story as it is printed.
+pub fn text(cell: &CellResult, story: &[Line]) -> String {
+    let lines = story.iter().map(|line| format!("  {:<10} {}\n", line.topic, line.text));
+    format!("{}\n{}", report::visible(&cell.id), lines.collect::<String>())
+}
+
 /// The cell with this id, or the only one whose id begins so.
-fn find<'r>(results: &'r Results, wish: &str) -> Result<&'r CellResult, Failure> {
+pub fn find<'r>(results: &'r Results, wish: &str) -> Result<&'r CellResult, Failure> {
     if let Some(cell) = results.cells.iter().find(|cell| cell.id == wish) {
         return Ok(cell);
     }

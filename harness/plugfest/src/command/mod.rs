@@ -1,6 +1,7 @@
 //! One module for each command, and what several of them do alike.
 
 pub mod baseline;
+pub mod bundle;
 pub mod check;
 pub mod choices;
 pub mod diff;
@@ -8,6 +9,7 @@ pub mod doctor;
 pub mod explain;
 pub mod list;
 pub mod merge;
+pub mod replay;
 pub mod report;
 pub mod resume;
 pub mod run;

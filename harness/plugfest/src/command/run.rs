@@ -222,14 +222,7 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
         journal: Some(journal),
         ..Options::new(directory.to_owned())
     };
-    let machines = QemuOptions {
-        clock,
-        accel,
-        cold: args.cold,
-        seed: args.seed,
-        cache,
-        recording: std::env::var_os("PF_REC").map(Into::into),
-    };
+    let machines = QemuOptions { clock, accel, cold: args.cold, seed: args.seed, cache, recording: None };
     let guests = QemuGuests::new(qemu, machines, |note| eprintln!("plugfest: {note}"));
     let mut display = Display::new(args.repeat);
     let runtime = tokio::runtime::Builder::new_current_thread()

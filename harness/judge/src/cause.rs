@@ -27,13 +27,15 @@ causes! {
     DHCP4_NO_ANSWER = "dhcp4.no-answer", "The network has no DHCPv4 server, so DISCOVER stayed without an answer.";
     DHCP4_OFFER_NOT_HTTP = "dhcp4.offer-not-http", "The offer does not identify an HTTP boot server (option 60 does not start with HTTPClient), and was not taken.";
     DHCP4_OFFER_WITHOUT_BOOTFILE = "dhcp4.offer-without-bootfile", "The offer names no boot file, and was not taken.";
-    DHCP4_BOOTFILE_NOT_HTTP = "dhcp4.bootfile-not-http", "The boot file of the offer is not an http or https URL, and the offer was not taken.";
+    DHCP4_BOOTFILE_NOT_HTTP = "dhcp4.bootfile-not-http", "The boot file that the DHCPv4 server names is not an http or https URL, and was not used.";
     DHCP4_OFFER_WITHOUT_ADDRESS = "dhcp4.offer-without-address", "The offer carries no address, and was not taken.";
     DHCP4_OFFER_NOT_TAKEN = "dhcp4.offer-not-taken", "A complete HTTP boot offer was sent, but no REQUEST followed.";
     DHCP4_NAK = "dhcp4.nak", "The REQUEST was answered with NAK, and the firmware did not start over.";
     DHCP4_REQUEST_UNANSWERED = "dhcp4.request-unanswered", "The REQUEST stayed without an answer.";
     DHCP4_DECLINED = "dhcp4.declined", "The firmware declined the acknowledged lease.";
     DHCP4_LEASE_NOT_USED = "dhcp4.lease-not-used", "The lease was acknowledged, but no connection to the boot server was tried.";
+
+    ARP_UNANSWERED = "arp.unanswered", "The firmware has an address, but nobody answered when it asked for the link-layer address of its next hop (RFC 826).";
 
     ND_ADDRESS_TENTATIVE = "nd.address-tentative", "The firmware gave up while its own link-local address was still tentative (duplicate address detection, RFC 4862 §5.4), before it asked a router or a DHCPv6 server.";
     ND_ADDRESS_TAKEN = "nd.address-taken", "Another host has the address that the firmware wanted (duplicate address detection, RFC 4862 §5.4).";

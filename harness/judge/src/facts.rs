@@ -7,6 +7,8 @@ use record::{
     Dhcp4Message, Direction, Endpoint, Entry, Event, FrameProtocol, GuestTime, HeaderField, Stage, TcpEnd,
 };
 
+use std::net::Ipv4Addr;
+
 /// Port of DNS servers.
 const DNS: u16 = 53;
 
@@ -38,6 +40,8 @@ pub(crate) struct Facts<'a> {
     pub acks: usize,
     pub naks: usize,
     pub declines: usize,
+    /// IPv4 addresses whose link-layer address was asked for in vain.
+    pub unresolved4: Vec<Ipv4Addr>,
     /// What was said over IPv6 below TCP.
     pub ipv6: Facts6<'a>,
     pub names: Names<'a>,
@@ -114,6 +118,7 @@ impl<'a> Facts<'a> {
                     _ => {}
                 }
             }
+            Event::ArpUnanswered { target } => self.unresolved4.push(*target),
             Event::TcpSyn { connection, to, .. } if to.port == DNS => self.to_dns.push(*connection),
             Event::TcpEstablished { connection } | Event::TcpClosed { connection, .. }
                 if self.to_dns.contains(connection) => {}

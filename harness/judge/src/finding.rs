@@ -137,11 +137,19 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     if facts.declines > 0 {
         return (DHCP4_DECLINED, None);
     }
+    if facts.acks > 0
+        && let Some(target) = facts.unresolved4.last()
+    {
+        return (ARP_UNANSWERED, Some(target.to_string()));
+    }
     if facts.acks > 0 {
         // A firmware whose own set-up of TLS fails does not even connect.
         let urls = || facts.offers.iter().rev().filter_map(|offer| offer.bootfile);
         if let Some(url) = urls().find(|url| host(url) == Some(Host::Name)) {
             return (DNS_NOT_ASKED, Some(format!("{url:?}")));
+        }
+        if let Some(file) = urls().next().filter(|url| !is_http_url(url)) {
+            return (DHCP4_BOOTFILE_NOT_HTTP, Some(format!("{file:?}")));
         }
         let https = urls().find(|url| is_https_url(url));
         return (DHCP4_LEASE_NOT_USED, https.map(|_| "the boot file is behind TLS".into()));

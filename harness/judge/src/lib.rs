@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blame;
 mod cause;
 mod cause6;
 mod facts;
@@ -14,6 +15,7 @@ mod tls;
 mod verdict;
 mod waiver;
 
+pub use blame::{Blame, Side, blame};
 pub use cause::{CAUSES, Cause};
 pub use finding::{Ending, Finding, Watched, judge};
 pub use verdict::{Charge, Ruling, deliver};

@@ -26,7 +26,7 @@ pub enum Command {
     Run(RunArgs),
     /// Say what changed between two runs
     Diff(DiffArgs),
-    /// Tell a cell's story: what the network offered, what the firmware did, why it ended
+    /// Tell the story of a cell, or of a capture of your own: what the network offered, what the firmware did, why it ended
     Explain(ExplainArgs),
     /// Write everything about a cell into one file, to be sent and run again elsewhere
     Bundle(BundleArgs),
@@ -174,11 +174,16 @@ pub struct DiffArgs {
 /// Arguments of `plugfest explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The cell's id, or a beginning that no other has
+    /// The cell's id, or a beginning that no other has; or a capture of your own, pcap or pcapng
     ///
-    /// Example: 'http/content-type[content_type=absent]@ovmf-x64-sid'
-    #[arg(value_name = "CELL")]
+    /// Of a capture that plugfest did not make it tells how far the machine came that boots, which side broke which clause,
+    /// and what helps. Examples: 'http/content-type[content_type=absent]@ovmf-x64-sid', ./tcpdump.pcap
+    #[arg(value_name = "CELL|FILE")]
     pub cell: String,
+
+    /// Link-layer address of the machine, if the capture has several
+    #[arg(long, value_name = "MAC")]
+    pub client: Option<observe::Mac>,
 
     /// The run: its folder, its results.json, or its name in the folder of runs
     #[arg(long, value_name = "RUN", default_value = "latest")]

@@ -254,6 +254,11 @@ pub enum Event {
         /// Why there is no answer.
         why: String,
     },
+    /// Nobody answered an ARP request (RFC 826): no host on the link has the address.
+    ArpUnanswered {
+        /// The address that was asked for.
+        target: Ipv4Addr,
+    },
     /// The guest asked whether an address is in use (duplicate address detection, RFC 4862 §5.4).
     DadProbe {
         /// The tentative address.

@@ -68,6 +68,55 @@ pub fn explain(
     lines
 }
 
+/// What a capture that plugfest did not make says of one machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The machine.
+    pub client: &'a str,
+    /// What happened, in the words of our own services.
+    pub timeline: &'a [Entry],
+    /// The furthest rung.
+    pub stage: Stage,
+    /// Why not further, if that can be said.
+    pub cause: Option<&'a str>,
+    /// The same in a sentence.
+    pub detail: &'a str,
+    /// Which side the cause speaks against, by which clause, and what helps.
+    pub blame: Option<[&'a str; 3]>,
+    /// What else there is to know.
+    pub notes: &'a [String],
+}
+
+/// The story of a machine in such a capture.
+pub fn explain_capture(seen: &Seen<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut say = |topic: &str, text: String| {
+        let text: String = visible(&text).chars().take(WIDTH).collect();
+        lines.push(Line { topic: topic.to_owned(), text });
+    };
+    say("client", seen.client.to_owned());
+    let story = Story::of(seen.timeline);
+    for (offer, packets) in &story.offers {
+        say("offered", format!("{offer}{}", cited(packets)));
+    }
+    for (stage, deeds) in &story.deeds {
+        let deeds: Vec<String> =
+            deeds.iter().map(|(deed, packets)| format!("{deed}{}", cited(packets))).collect();
+        say(stage.as_str(), deeds.join("; "));
+    }
+    for note in seen.notes {
+        say("note", note.clone());
+    }
+    let cause = seen.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    say("came to", format!("{}{cause}", seen.stage));
+    say("because", seen.detail.to_owned());
+    if let Some([side, clause, mend]) = seen.blame {
+        say("side", format!("{side}, by {clause}"));
+        say("mend", mend.to_owned());
+    }
+    lines
+}
+
 /// What other builds did with the same point, those that did the same together.
 fn others(results: &Results, cell: &CellResult) -> Vec<String> {
     let point = |id: &str| id.rsplit_once('@').map(|(point, _)| point.to_owned());
@@ -174,7 +223,7 @@ fn offer(event: &Event) -> Option<String> {
             )
         }
         Event::DnsAnswer { name, rcode, answers, .. } => {
-            format!("DNS for {name}: {rcode} {}", answers.join(", "))
+            format!("DNS for {name}: {rcode} {}", answers.join(", ")).trim_end().to_owned()
         }
         Event::HttpResponse { method, status, headers, .. } => {
             let told = headers.iter().map(|field| format!("{}: {}", field.name, field.value));
@@ -191,6 +240,7 @@ fn deed(event: &Event) -> Option<(Stage, String)> {
         Event::Dhcp4Unanswered { message, why } => {
             (Stage::Address, format!("no answer to DHCPv4 {}: {why}", word(message)))
         }
+        Event::ArpUnanswered { target } => (Stage::Address, format!("nobody answered for {target}")),
         Event::DadProbe { target, taken } => {
             let taken = if *taken { ", which another host has" } else { "" };
             (Stage::Address, format!("probed {target}{taken}"))

@@ -38,7 +38,7 @@ pub use bug::bug_report;
 pub use changes::{Change, Changed, Changes, said};
 pub use directory::{latest, write_all, write_file};
 pub use error::ReportError;
-pub use explain::{Line, explain};
+pub use explain::{Line, Seen, explain, explain_capture};
 pub use html::{Html, inside};
 pub use json::{Json, load, parse};
 pub use junit::Junit;

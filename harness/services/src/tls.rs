@@ -10,8 +10,10 @@ mod session;
 
 pub use context::Unsupported;
 pub(crate) use context::{Context, NoContext};
+pub use hello::read as read_client_hello;
 pub(crate) use hello::{in_stream as hello_in_stream, is_partial as is_partial_hello, looks_like_tls};
 pub(crate) use names::suite_number;
+pub use names::{suite as cipher_suite_name, version as version_name};
 pub(crate) use session::Session;
 
 use crate::SettingsError;

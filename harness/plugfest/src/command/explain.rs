@@ -3,6 +3,7 @@
 use crate::cli::ExplainArgs;
 use crate::command::diff::results;
 use crate::exit::{Exit, Failure};
+use observe::Mac;
 use record::{CellResult, Entry, Results};
 use report::Line;
 use std::path::Path;
@@ -14,9 +15,39 @@ const OFFERED: usize = 8;
 
 /// Prints the story; the exit code is about the telling, not about the cell.
 pub fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
+    if Path::new(&args.cell).is_file() {
+        return capture(Path::new(&args.cell), args.client);
+    }
     let (folder, results) = results(&args.run, &args.out)?;
     let cell = find(&results, &args.cell)?;
     print!("{}", text(cell, &story(&results, cell, &folder)?));
+    Ok(Exit::AsExpected)
+}
+
+/// The story of a capture that plugfest did not make.
+fn capture(path: &Path, client: Option<Mac>) -> Result<Exit, Failure> {
+    let capture = observe::read(path).map_err(|error| Failure::bad_input(format!("failed to {error}")))?;
+    let clients = observe::clients(&capture.frames);
+    let client = client.or(clients.first().copied()).ok_or_else(|| {
+        Failure::bad_input(format!("failed to explain {}: no frame in it can be read", path.display()))
+    })?;
+    let seen = observe::observe(&capture, client);
+    let blame = seen.finding.cause.and_then(judge::blame);
+    println!("{}: {} packets", path.display(), capture.frames.len());
+    let lines = report::explain_capture(&report::Seen {
+        client: &client.to_string(),
+        timeline: &seen.timeline,
+        stage: seen.finding.stage,
+        cause: seen.finding.cause,
+        detail: &seen.finding.detail,
+        blame: blame.as_ref().map(|blame| [blame.side.as_str(), blame.clause, blame.mend]),
+        notes: &seen.notes,
+    });
+    print!("{}", rows(&lines));
+    let others: Vec<String> = clients.iter().filter(|other| **other != client).map(Mac::to_string).collect();
+    if !others.is_empty() {
+        println!("  {:<10} {} (--client tells of them)", "others", others.join(", "));
+    }
     Ok(Exit::AsExpected)
 }
 
@@ -31,8 +62,11 @@ pub fn story(results: &Results, cell: &CellResult, folder: &Path) -> Result<Vec<
 
 /// The story as it is printed.
 pub fn text(cell: &CellResult, story: &[Line]) -> String {
-    let lines = story.iter().map(|line| format!("  {:<10} {}\n", line.topic, line.text));
-    format!("{}\n{}", report::visible(&cell.id), lines.collect::<String>())
+    format!("{}\n{}", report::visible(&cell.id), rows(story))
+}
+
+fn rows(lines: &[Line]) -> String {
+    lines.iter().map(|line| format!("  {:<10} {}\n", line.topic, line.text)).collect()
 }
 
 /// The cell with this id, or the only one whose id begins so.

@@ -6,6 +6,7 @@
 mod bench;
 mod captures;
 mod causes;
+mod foreign;
 mod ipv6;
 mod matrix;
 mod order;

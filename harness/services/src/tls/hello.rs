@@ -10,7 +10,7 @@ const CLIENT_HELLO: u8 = 1;
 const HANDSHAKE: u8 = 22;
 
 /// Reads a whole handshake message with its header.
-pub(super) fn read(message: &[u8]) -> Option<ClientHello> {
+pub fn read(message: &[u8]) -> Option<ClientHello> {
     let body = message.strip_prefix(&[CLIENT_HELLO])?.get(3..)?;
     let (_, hello) = parse_tls_handshake_client_hello(body).ok()?;
     let mut read = ClientHello {

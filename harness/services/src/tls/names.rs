@@ -137,7 +137,7 @@ pub(super) fn extension(number: u16) -> String {
 }
 
 /// A protocol version by its number on the wire (RFC 8446 §4.1.2).
-pub(super) fn version(number: u16) -> String {
+pub fn version(number: u16) -> String {
     let name = match number {
         0x0002 => Some("SSL 2.0"),
         0x0300 => Some("SSL 3.0"),
@@ -150,7 +150,8 @@ pub(super) fn version(number: u16) -> String {
     named(number, name)
 }
 
-pub(super) fn suite(number: u16) -> String {
+/// A cipher suite by its number on the wire (RFC 8446 §B.4).
+pub fn suite(number: u16) -> String {
     let name = match number {
         // Signalling values, which the table of suites does not have (RFC 5746 §3.3, RFC 7507 §2).
         0x00ff => Some("TLS_EMPTY_RENEGOTIATION_INFO_SCSV"),

@@ -240,7 +240,10 @@ impl Guests for QemuGuests {
     async fn finish(&self, machine: Machine) -> Result<(), String> {
         match self.options.recording {
             Some(_) => machine.finish().await.map_err(|error| error.to_string()),
-            None => Ok(drop(machine)),
+            None => {
+                drop(machine);
+                Ok(())
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some(run), None) => (report::load(&Path::new(&run).join("results.json"))?, run.into()),
         _ => (report::sample::results(), dir.clone()),
     };
-    for path in report::write_all(&dir, &results, &Context { evidence: Some(&run), baseline: None })? {
+    for path in report::write_all(&dir, &results, &Context { evidence: Some(&run), ..Context::default() })? {
         println!("{}", path.display());
     }
     Ok(())

@@ -7,6 +7,8 @@ use record::{CellResult, Direction, Entry, Event, Results, Stage};
 
 /// Characters of one line's text.
 const WIDTH: usize = 400;
+/// Different offers that are told.
+const OFFERS: usize = 12;
 /// Packets that are cited one by one.
 const CITED: usize = 6;
 
@@ -34,9 +36,40 @@ pub fn explain(
     };
     say("scenario", cell.title.clone());
     say("clause", format!("{} ({})", cell.clause, cell.level));
+    for Line { topic, text } in happened(timeline, meaning) {
+        say(&topic, text);
+    }
+    say("expected", words::expectation(&cell.expected));
+    let cause = cell.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let ended = words::happened(cell).unwrap_or_else(|| "nothing that says something about it".into());
+    say("happened", format!("{ended}{cause} ({})", cell.verdict));
+    say("because", cell.detail.clone());
+    for other in others(results, cell) {
+        say("elsewhere", other);
+    }
+    if let Some(waiver) = &cell.waiver {
+        let link = waiver.link.as_deref().map(|link| format!(" {link}")).unwrap_or_default();
+        say("known", format!("{}{link}", waiver.reason));
+    }
+    if let Some(evidence) = &cell.evidence {
+        say("capture", evidence.capture.clone());
+    }
+    lines
+}
+
+/// What happened: the part of a story that a timeline tells.
+pub(crate) fn happened(timeline: &[Entry], meaning: impl Fn(&str) -> Option<&'static str>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut say = |topic: &str, text: String| {
+        let text: String = visible(&text).chars().take(WIDTH).collect();
+        lines.push(Line { topic: topic.to_owned(), text });
+    };
     let story = Story::of(timeline);
-    for (offer, packets) in &story.offers {
+    for (offer, packets) in story.offers.iter().take(OFFERS) {
         say("offered", format!("{offer}{}", cited(packets)));
+    }
+    if let Some(more) = story.offers.len().checked_sub(OFFERS).filter(|more| *more > 0) {
+        say("offered", format!("and {more} more"));
     }
     for (stage, deeds) in &story.deeds {
         let deeds: Vec<String> =
@@ -49,21 +82,6 @@ pub fn explain(
             told.push(meaning);
             say("console", format!("{:?} means: {meaning}", line.trim()));
         }
-    }
-    say("expected", words::expectation(&cell.expected));
-    let cause = cell.cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let happened = words::happened(cell).unwrap_or_else(|| "nothing that says something about it".into());
-    say("happened", format!("{happened}{cause} ({})", cell.verdict));
-    say("because", cell.detail.clone());
-    for other in others(results, cell) {
-        say("elsewhere", other);
-    }
-    if let Some(waiver) = &cell.waiver {
-        let link = waiver.link.as_deref().map(|link| format!(" {link}")).unwrap_or_default();
-        say("known", format!("{}{link}", waiver.reason));
-    }
-    if let Some(evidence) = &cell.evidence {
-        say("capture", evidence.capture.clone());
     }
     lines
 }
@@ -95,14 +113,8 @@ pub fn explain_capture(seen: &Seen<'_>) -> Vec<Line> {
         lines.push(Line { topic: topic.to_owned(), text });
     };
     say("client", seen.client.to_owned());
-    let story = Story::of(seen.timeline);
-    for (offer, packets) in &story.offers {
-        say("offered", format!("{offer}{}", cited(packets)));
-    }
-    for (stage, deeds) in &story.deeds {
-        let deeds: Vec<String> =
-            deeds.iter().map(|(deed, packets)| format!("{deed}{}", cited(packets))).collect();
-        say(stage.as_str(), deeds.join("; "));
+    for Line { topic, text } in happened(seen.timeline, |_| None) {
+        say(&topic, text);
     }
     for note in seen.notes {
         say("note", note.clone());

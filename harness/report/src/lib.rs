@@ -51,12 +51,17 @@ pub use text::visible;
 use record::{Baseline, Results};
 use std::path::Path;
 
+/// What a line of the console says, for a build of a family with this id.
+pub type Meaning<'a> = &'a dyn Fn(&str, &str) -> Option<&'static str>;
+
 /// What there is beside the results.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Context<'a> {
     /// The run's directory, which has the evidence: paths in the results are relative to it. What is not there is no
     /// error.
     pub evidence: Option<&'a Path>,
+    /// Who knows what lines of the console mean.
+    pub meaning: Option<Meaning<'a>>,
     /// What the run is compared with.
     pub baseline: Option<&'a Baseline>,
 }

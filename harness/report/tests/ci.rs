@@ -26,7 +26,7 @@ fn the_summary_of_a_run() {
 #[test]
 fn the_summary_since_a_baseline() {
     let (before, after) = changed();
-    let context = Context { baseline: Some(&before), evidence: None };
+    let context = Context { baseline: Some(&before), ..Context::default() };
     insta::assert_snapshot!(Summary.render_with(&after, &context).unwrap());
 }
 
@@ -38,7 +38,7 @@ fn a_summary_is_short_enough_for_a_comment() {
         cell.cause = Some(format!("x.{at}"));
         cell.detail = "&".repeat(100_000);
     }
-    let context = Context { baseline: Some(&Baseline::of(&sample::results())), evidence: None };
+    let context = Context { baseline: Some(&Baseline::of(&sample::results())), ..Context::default() };
     for text in [Summary.render(&results).unwrap(), Summary.render_with(&results, &context).unwrap()] {
         assert!(text.len() < 200_000 && text.contains("more in the report"), "{}", text.len());
     }
@@ -51,7 +51,7 @@ fn a_summary_is_short_enough_for_a_comment() {
 #[test]
 fn annotations_are_one_line_each_and_few() {
     let (before, after) = changed();
-    let context = Context { baseline: Some(&before), evidence: None };
+    let context = Context { baseline: Some(&before), ..Context::default() };
     insta::assert_snapshot!(GithubAnnotations.render_with(&after, &context).unwrap());
     for text in
         [GithubAnnotations.render(&after).unwrap(), GithubAnnotations.render(&sample::sized(9, 99)).unwrap()]

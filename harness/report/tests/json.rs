@@ -74,7 +74,7 @@ fn another_major_version_is_refused_before_its_shape_is_looked_at() {
         assert!(matches!(&error, ReportError::Schema { found, .. } if found == schema), "{error}");
     }
     let error = parse("old.json", r#"{"schema": "plugfest-results/2"}"#).unwrap_err();
-    insta::assert_snapshot!(error, @r#"read old.json: its schema is "plugfest-results/2", and this plugfest reads plugfest-results/1; use the plugfest that wrote it, or run it again"#);
+    insta::assert_snapshot!(error, @r#"read old.json: its schema is "plugfest-results/2", and this plugfest reads plugfest-results/1 and plugfest-baseline/1; use the plugfest that wrote it, or run it again"#);
 }
 
 #[test]

@@ -54,10 +54,14 @@ fn capture(path: &Path, client: Option<Mac>) -> Result<Exit, Failure> {
 /// What there is to tell about a cell of a run whose evidence is below `folder`.
 pub fn story(results: &Results, cell: &CellResult, folder: &Path) -> Result<Vec<Line>, Failure> {
     let timeline = timeline(cell, folder)?;
-    let family = results.firmware.iter().find(|build| build.id == cell.firmware);
-    let family = family.and_then(|build| firmware::family_by_id(&build.family));
-    let meaning = |line: &str| family.and_then(|family| family.console_meaning(line));
-    Ok(report::explain(results, cell, &timeline, meaning))
+    let build = results.firmware.iter().find(|build| build.id == cell.firmware);
+    let family = build.map_or("", |build| build.family.as_str());
+    Ok(report::explain(results, cell, &timeline, |line| meaning(family, line)))
+}
+
+/// What a line of the console says, for a build of this family.
+pub fn meaning(family: &str, line: &str) -> Option<&'static str> {
+    firmware::family_by_id(family)?.console_meaning(line)
 }
 
 /// The story as it is printed.

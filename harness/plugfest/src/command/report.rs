@@ -2,6 +2,7 @@
 
 use crate::cli::ReportArgs;
 use crate::command::diff::{baseline, results};
+use crate::command::explain::meaning;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 use report::Context;
@@ -11,7 +12,7 @@ use report::Context;
 pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
     let (folder, results) = results(&args.from, &args.out)?;
     let baseline = args.baseline.as_deref().map(|which| baseline(which, &args.out)).transpose()?;
-    let context = Context { evidence: Some(&folder), baseline: baseline.as_ref() };
+    let context = Context { evidence: Some(&folder), meaning: Some(&meaning), baseline: baseline.as_ref() };
     let failed = |error| Failure::infrastructure(format!("failed to {error}"));
     if let Some(format) = args.format.as_deref().and_then(report::format_named) {
         print!("{}", format.render_with(&results, &context).map_err(failed)?);

@@ -3,7 +3,8 @@
 use crate::ci::Listener;
 use crate::cli::{Accel, Ci, Clock, Colour, Given, RunArgs};
 use crate::command::{
-    choices, diff, names_of, parse_selectors, refuse_no_match, refuse_scenarios, resume, selected_firmware,
+    choices, diff, explain, names_of, parse_selectors, refuse_no_match, refuse_scenarios, resume,
+    selected_firmware,
 };
 use crate::exit::{Exit, Failure};
 use crate::progress::Display;
@@ -262,7 +263,7 @@ pub fn publish(
     ci: Ci,
     colour: Colour,
 ) -> Result<(), Failure> {
-    let context = Context { evidence: Some(directory), baseline };
+    let context = Context { evidence: Some(directory), meaning: Some(&explain::meaning), baseline };
     let failed = |error| Failure::infrastructure(format!("failed to {error}"));
     report::write_all(directory, results, &context).map_err(failed)?;
     let out = directory.parent().unwrap_or(Path::new("."));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod bundles;
 mod firmware;
 mod input;
 mod malformed;

@@ -15,6 +15,8 @@ fn help() {
         ("help_run", &["run", "--help"]),
         ("help_diff", &["diff", "--help"]),
         ("help_explain", &["explain", "--help"]),
+        ("help_bundle", &["bundle", "--help"]),
+        ("help_replay", &["replay", "--help"]),
         ("help_report", &["report", "--help"]),
         ("help_merge", &["merge", "--help"]),
         ("help_baseline", &["baseline", "--help"]),

@@ -1,7 +1,7 @@
 //! The stories of many cells, deflated together: a page of thousands opens at once and unpacks only what is looked at.
 
 use super::{data::for_base64, story};
-use crate::words;
+use crate::{Meaning, words};
 use flate2::{Compression, write::DeflateEncoder};
 use record::{CellResult, Results};
 use serde_json::Value;
@@ -34,11 +34,15 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// The stories of the cells whose evidence is in `directory`; cells that need attention first, as long as there is room.
-    pub fn of(results: &Results, directory: &Path) -> Self {
-        Self::within(BUDGET, results, directory)
+    pub fn of(results: &Results, directory: &Path, meaning: Option<Meaning<'_>>) -> Self {
+        Self::within(BUDGET, results, directory, meaning)
     }
 
-    fn within(budget: usize, results: &Results, directory: &Path) -> Self {
+    fn within(budget: usize, results: &Results, directory: &Path, meaning: Option<Meaning<'_>>) -> Self {
+        let family_of = |cell: &CellResult| {
+            let build = results.firmware.iter().find(|build| build.id == cell.firmware);
+            build.map_or("", |build| build.family.as_str())
+        };
         let mut cells: Vec<_> = results.cells.iter().filter(|cell| cell.evidence.is_some()).collect();
         cells.sort_by_key(|cell| !words::is_deviation(cell));
         let mut packer = Packer::default();
@@ -52,7 +56,8 @@ impl Blocks {
                 continue;
             }
             let path = cell.evidence.as_ref().map_or("", |evidence| &evidence.timeline);
-            match story::read(directory, path) {
+            let says = |line: &str| meaning.and_then(|meaning| meaning(family_of(cell), line));
+            match story::read(directory, path, says) {
                 Some(story) => packer.add(cell, &story),
                 None => packer.done.gone += 1,
             }
@@ -132,9 +137,9 @@ mod tests {
             with_evidence.clone().count(),
             with_evidence.clone().filter(|(cell, _)| words::is_deviation(cell)).count(),
         );
-        let all = Blocks::within(usize::MAX, &results, run.path());
+        let all = Blocks::within(usize::MAX, &results, run.path(), None);
         assert_eq!((all.places.len(), all.left_out, all.gone), (total, 0, 0));
-        let few = Blocks::within(all.blocks[0].len() * 4, &results, run.path());
+        let few = Blocks::within(all.blocks[0].len() * 4, &results, run.path(), None);
         assert!(few.left_out > 0 && few.places.len() + few.left_out == total);
         assert!(few.places.len() < deviations, "the test is about deviations that fill the page");
         for (cell, _) in with_evidence {
@@ -150,7 +155,7 @@ mod tests {
         let directory = run.path().join(&first.evidence.as_ref().unwrap().directory);
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join(BUNDLE), "").unwrap();
-        let blocks = Blocks::of(&results, run.path());
+        let blocks = Blocks::of(&results, run.path(), None);
         assert!(blocks.has_bundle(first) && !blocks.has_bundle(second));
     }
 }

@@ -48,7 +48,8 @@ impl Format for Html {
     }
 
     fn render_with(&self, results: &Results, context: &Context<'_>) -> Result<String, ReportError> {
-        let blocks = context.evidence.map_or_else(Blocks::default, |run| Blocks::of(results, run));
+        let blocks =
+            context.evidence.map_or_else(Blocks::default, |run| Blocks::of(results, run, context.meaning));
         render(results, &blocks).map_err(|why| ReportError::Render { file: self.file_name(), why })
     }
 }

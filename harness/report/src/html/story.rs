@@ -1,6 +1,8 @@
 //! What a cell's timeline holds, made small enough for a page: read leniently, because it may come from anywhere.
 
 use super::data::limited;
+use crate::explain;
+use record::Entry;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -15,22 +17,37 @@ const CHARACTERS: usize = 1_000;
 /// Items of one list.
 const ITEMS: usize = 100;
 
-/// The timeline at `path` below `directory` as JSON, or `None` if there is none. The script reads it; keep both in step:
+/// The timeline at `path` below `directory` as JSON, or `None` if there is none. The script reads it; keep both in step.
+///
+/// The first item is what happened in a few lines, `[[topic, text], …]`; then the entries come:
 ///
 /// - a frame is `[µs since the entry before, packet, 1 if to the guest, bytes, summary]`
 /// - a console line is `[µs, line]`
 /// - everything else is `[µs, {"event": …}]`
-pub(super) fn read(directory: &Path, path: &str) -> Option<Value> {
+pub(super) fn read(
+    directory: &Path,
+    path: &str,
+    meaning: impl Fn(&str) -> Option<&'static str>,
+) -> Option<Value> {
+    let (entries, typed) = entries(directory, path)?;
+    let lines = explain::happened(&typed, meaning).into_iter();
+    let lines: Vec<Value> = lines.map(|line| json!([line.topic, limited(&line.text, CHARACTERS)])).collect();
+    Some(std::iter::once(Value::from(lines)).chain(entries).collect())
+}
+
+/// The entries for the page, and those of them that are what they should be.
+fn entries(directory: &Path, path: &str) -> Option<(Vec<Value>, Vec<Entry>)> {
     let mut lines = BufReader::new(File::open(inside(directory, path)?).ok()?.take(BYTES));
-    let mut entries = Vec::new();
+    let (mut entries, mut typed) = (Vec::new(), Vec::new());
     let mut last = 0;
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).ok()? > 0 {
         if entries.len() == ENTRIES {
             entries.push(note("the rest of this timeline is in timeline.jsonl only"));
-            return Some(entries.into());
+            return Some((entries, typed));
         }
         let text = String::from_utf8_lossy(&line);
+        typed.extend(serde_json::from_str::<Entry>(&text));
         let entry = serde_json::from_str(&text);
         entries.push(entry.map_or_else(|_| note(text.trim_end()), |value: Value| small(value, &mut last)));
         line.clear();
@@ -40,7 +57,7 @@ pub(super) fn read(directory: &Path, path: &str) -> Option<Value> {
             "the rest of this timeline, after {BYTES} bytes, is in timeline.jsonl only"
         )));
     }
-    Some(entries.into())
+    Some((entries, typed))
 }
 
 /// A path of `results.json`, if it leads to a file below `directory`, whatever links and dots say.
@@ -93,7 +110,9 @@ mod tests {
     fn story(timeline: &[u8]) -> Value {
         let run = tempfile::tempdir().unwrap();
         std::fs::write(run.path().join("t.jsonl"), timeline).unwrap();
-        read(run.path(), "t.jsonl").unwrap()
+        let all = read(run.path(), "t.jsonl", |_| None).unwrap();
+        // The first item is what happened.
+        all.as_array().unwrap()[1..].iter().cloned().collect()
     }
 
     #[test]
@@ -135,7 +154,7 @@ mod tests {
         std::os::unix::fs::symlink("../secret", run.join("link")).unwrap();
         let absolute = reports.path().join("secret");
         for path in ["../secret", "link", absolute.to_str().unwrap(), "missing", ""] {
-            assert!(read(&run, path).is_none(), "{path}");
+            assert!(read(&run, path, |_| None).is_none(), "{path}");
         }
     }
 }

@@ -19,7 +19,7 @@ const CELL: &str = "http/content-type[content_type=application/efi]@ovmf-x64-bul
 
 /// What the page is made with.
 fn beside(run: &tempfile::TempDir) -> Context<'_> {
-    Context { evidence: Some(run.path()), baseline: None }
+    Context { evidence: Some(run.path()), ..Context::default() }
 }
 
 /// A report of `results`, with the timeline that `story` tells for each cell that has evidence.
@@ -64,6 +64,17 @@ fn from_the_matrix_to_a_packet_and_back() {
     browser.wait("document.querySelector('#cell .message button')");
     assert_eq!(focused(&mut browser), "cell-title", "the focus goes where the news is");
     assert_eq!(browser.value("document.querySelector('#front').inert"), true);
+
+    // What happened, in words; a packet that they cite opens in the ladder.
+    let told = browser.value("document.querySelector('#cell .told').innerText");
+    for words in ["offered", "DHCPv4 OFFER", "GET /boot.efi", "took the whole image"] {
+        assert!(told.as_str().unwrap().contains(words), "{words} in {told}");
+    }
+    browser.click("#cell .cited");
+    browser.wait("document.querySelector('#cell .decoded')");
+    browser.value(
+        "document.querySelector('#cell .decoded').closest('.message').querySelector('button').click()",
+    );
 
     let request =
         "[...document.querySelectorAll('.message')].find((m) => m.textContent.includes('GET /boot.efi'))";

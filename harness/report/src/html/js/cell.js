@@ -111,6 +111,12 @@ const tabsOf = (parts, chosen, choose) => {
   return make("div", "story", bar, ...panels);
 };
 
+// Lines of the explanation; the packets that they cite open in the ladder.
+const toldOf = (lines, open) => make("dl", "told", lines.flatMap(([topic, said]) => [make("dt", "", topic),
+  make("dd", "", said.split(/(\(packets? [\d, …]+\))/).flatMap((part) => (/^\(packets? /.test(part)
+    ? part.split(/(\d+)/).map((piece) => (/^\d+$/.test(piece) ? button("cited", piece, () => open(Number(piece))) : piece))
+    : [part])))]));
+
 const showCell = async (cell, { packet, tab }) => {
   const scenario = cell.row.scenario;
   const title = make("h1", "", scenario.title);
@@ -118,35 +124,44 @@ const showCell = async (cell, { packet, tab }) => {
   title.tabIndex = -1;
   const place = make("div", "story-place", make("p", "empty", "Unpacking…"));
   place.setAttribute("aria-live", "polite");
+  const explanation = make("section", "explanation", make("h2", "", "What happened"), make("p", "detail", text(cell.detail)),
+    cell.cause === null ? null : make("p", "cause", make("code", "", text(cell.cause))));
   view.replaceChildren(
     make("header", "", button("leave", "← Matrix", leave), make("span", "sr", "Cell "), make("code", "id", idOf(cell)), stepper(cell)),
     make("div", "columns",
       make("div", "said", chip(cell, true), title, make("p", "small", data.verdicts[cell.verdict][2]), rungs(cell),
-        make("section", "explanation", make("h2", "", "What happened"), make("p", "detail", text(cell.detail)),
-          cell.cause === null ? null : make("p", "cause", make("code", "", text(cell.cause)))),
+        explanation,
         facts(cell), others(cell)),
       place),
   );
-  let entries = null;
+  let story = null;
   let broken = "";
   try {
-    entries = await storyOf(cell);
+    story = await storyOf(cell);
   } catch (error) {
     broken = `This browser cannot unpack them (${error.message}).`;
   }
   if (!place.isConnected) return;
-  if (!entries) {
+  if (!story) {
     const why = broken || (cell.evidence ? "They are not in this page: its files were gone when the page was made, or the page was full. See the notes under Provenance." : "This cell did not run, so nothing was recorded.");
     place.replaceChildren(make("div", "nothing", make("h2", "", "No ladder, console or timeline"), make("p", "", why)));
     return;
   }
+  const { lines, entries } = story;
   const drawn = ladder(entries, (number) => keep({ packet: number }));
   place.replaceChildren(tabsOf([["Ladder", drawn.element], ["Console", linesOf(entries)], ["Timeline", timelineOf(entries)]], tab, (name) => keep({ tab: name === "ladder" ? null : name })));
-  if (packet) {
-    const at = drawn.open(Number(packet));
+  const open = (number) => {
+    const at = drawn.open(number);
     at?.focus({ preventScroll: true });
     at?.scrollIntoView({ block: "center" });
+  };
+  if (lines.length) {
+    explanation.append(toldOf(lines, (number) => {
+      place.querySelector("[role=tab]")?.click();
+      open(number);
+    }));
   }
+  if (packet) open(Number(packet));
 };
 
 // Previous and next shown point of the same build.

@@ -9,12 +9,13 @@ const unpack = (block) => {
   return unpacked.get(block);
 };
 
-// Entries in order: { at (µs), frame: { number, toGuest, length, summary } | line | event }.
+// What happened in a few lines, [[topic, text], …], and the entries in order: { at (µs), frame: { number, toGuest, length, summary } | line | event }.
 const storyOf = async (cell) => {
   if (!cell.story) return null;
   const [block, position] = cell.story;
   let at = 0;
-  return (await unpack(block))[position].map(([since, ...rest]) => {
+  const [lines, ...packed] = (await unpack(block))[position];
+  const entries = packed.map(([since, ...rest]) => {
     at += since;
     if (rest.length > 1) {
       const [number, toGuest, length, summary] = rest;
@@ -22,6 +23,7 @@ const storyOf = async (cell) => {
     }
     return typeof rest[0] === "string" ? { at, line: rest[0] } : { at, event: rest[0] ?? {} };
   });
+  return { lines, entries };
 };
 
 const timeOf = (at) => `${(at / 1e6).toFixed(3)} s`;

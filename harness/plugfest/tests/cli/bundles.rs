@@ -1,0 +1,155 @@
+//! Bundles of real cells: what is in them, their replay, and that a replay can differ.
+
+use crate::bench::{Bench, Ended, ended};
+use crate::firmware::nothing_to_boot;
+use crate::runs::cached_build;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+/// A call with the user's firmware and snapshots.
+fn call(bench: &Bench, arguments: &[&str]) -> Ended {
+    let mut command = bench.command(arguments);
+    command.env("PLUGFEST_CACHE", firmware::cache().unwrap()).env("USER", "somebody");
+    ended(command.output().unwrap())
+}
+
+/// A run of one cell on a build of the cache: where its reports are.
+fn run_one(bench: &Bench, select: &str, build: &str) -> String {
+    let out = bench.path("reports").to_str().unwrap().to_owned();
+    call(bench, &["run", select, "-f", build, "--out", &out]).exits(0);
+    out
+}
+
+fn files(bundle: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut zip = ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
+    (0..zip.len())
+        .map(|at| {
+            let mut entry = zip.by_index(at).unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            (entry.name().unwrap().into_owned(), content)
+        })
+        .collect()
+}
+
+/// The bundle with one of its files changed, and its checksums made to fit.
+fn changed(bench: &Bench, bundle: &Path, name: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> PathBuf {
+    let path = bench.path("changed.zip");
+    let mut zip = ZipWriter::new(std::fs::File::create(&path).unwrap());
+    let mut sums = String::new();
+    for (each, content) in files(bundle).into_iter().filter(|(each, _)| each != "SHA256SUMS") {
+        let content = if each == name { change(content) } else { content };
+        zip.start_file(each.as_str(), SimpleFileOptions::default()).unwrap();
+        zip.write_all(&content).unwrap();
+        let sum = <sha2::Sha256 as sha2::Digest>::digest(&content);
+        sums.push_str(&sum.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        sums.push_str(&format!("  {each}\n"));
+    }
+    zip.start_file("SHA256SUMS", SimpleFileOptions::default()).unwrap();
+    zip.write_all(sums.as_bytes()).unwrap();
+    zip.finish().unwrap();
+    path
+}
+
+#[test]
+fn a_bundle_replays_as_it_was_recorded_and_one_that_lies_does_not() {
+    let Some(build) = cached_build() else { return };
+    let bench = Bench::new();
+    let out = run_one(&bench, "dhcp4/no-bootfile", &build);
+    let bundle = bench.path("b.zip");
+    let path = bundle.to_str().unwrap();
+    let cell = format!("dhcp4/no-bootfile@{build}");
+    call(&bench, &["bundle", &cell, "--out", &out, "-o", path]).exits(0);
+
+    let files = files(&bundle);
+    for name in [
+        "bundle.json",
+        "report.md",
+        "explanation.txt",
+        "cell.yaml",
+        "capture.pcapng",
+        "console.txt",
+        "timeline.jsonl",
+        "command.txt",
+        "SHA256SUMS",
+    ] {
+        assert!(files.iter().any(|(each, content)| each == name && !content.is_empty()), "{name}");
+    }
+    // Nothing says where it was made, or by whom.
+    let here = bench.path("").display().to_string();
+    let cache = firmware::cache().unwrap().display().to_string();
+    for (name, content) in &files {
+        let text = String::from_utf8_lossy(content);
+        for told in [here.trim_end_matches('/'), cache.as_str(), "somebody"] {
+            assert!(!text.contains(told), "{told} is in {name}");
+        }
+    }
+
+    let same = call(&bench, &["replay", path]).exits(0);
+    assert!(same.stdout.contains("same       outcome, stage, cause and transcript"), "{}", same.stdout);
+    call(&bench, &["replay", path, "--exact"]).exits(2).says(&["the bundle has no recording"]);
+
+    // Another scenario under the same name.
+    let served = |yaml: Vec<u8>| {
+        let yaml = String::from_utf8(yaml).unwrap();
+        assert!(yaml.contains("bootfile: null"), "{yaml}");
+        yaml.replacen("bootfile: null", "bootfile: 'http://{server4}/boot.efi'", 1).into_bytes()
+    };
+    let lie = changed(&bench, &bundle, "cell.yaml", served);
+    let differs = call(&bench, &["replay", lie.to_str().unwrap()]).exits(1);
+    assert!(differs.stdout.contains("outcome was gives-up, and is boots"), "{}", differs.stdout);
+
+    // Other firmware than it says.
+    let tiny = bench.file("tiny.fd", nothing_to_boot());
+    call(&bench, &["replay", path, "--firmware", tiny.to_str().unwrap()])
+        .exits(2)
+        .says(&["the SHA-256 of its code is"]);
+    // Something that is no scenario, and something that is no bundle.
+    let nonsense = changed(&bench, &bundle, "cell.yaml", |_| b"id: [".to_vec());
+    call(&bench, &["replay", nonsense.to_str().unwrap()]).exits(2);
+    call(&bench, &["replay", tiny.to_str().unwrap()]).exits(2).says(&["as a bundle"]);
+    call(&bench, &["bundle", "no/such", "--out", &out]).exits(2);
+}
+
+#[test]
+fn a_recording_replays_byte_for_byte_and_a_damaged_one_does_not() {
+    let Some(build) = cached_build() else { return };
+    let bench = Bench::new();
+    let out = run_one(&bench, "control/plain", &build);
+    let bundle = bench.path("b.zip");
+    let path = bundle.to_str().unwrap();
+    call(&bench, &["bundle", "control/plain", "--out", &out, "-o", path, "--record", "--with-firmware"])
+        .exits(0);
+
+    let same = call(&bench, &["replay", path, "--exact"]).exits(0);
+    for what in ["same       frames: ", "same       console: "] {
+        assert!(same.stdout.contains(what), "{}", same.stdout);
+    }
+
+    // A frame that was another one.
+    let other = changed(&bench, &bundle, "recording/frames.pcap", |mut pcap| {
+        let at = pcap.len() - 1;
+        pcap[at] ^= 1;
+        pcap
+    });
+    let differs = call(&bench, &["replay", other.to_str().unwrap(), "--exact"]).exits(1);
+    assert!(differs.stdout.contains("different  frames: from byte "), "{}", differs.stdout);
+    assert!(differs.stdout.contains("same       console: "), "{}", differs.stdout);
+
+    // Another QEMU, another machine.
+    let manifest = |from: &'static str, to: &'static str| {
+        move |json: Vec<u8>| {
+            let text = String::from_utf8(json).unwrap();
+            let at = text.find("\"recording\"").unwrap();
+            let (head, tail) = text.split_at(at);
+            assert!(tail.contains(from), "{tail}");
+            format!("{head}{}", tail.replacen(from, to, 1)).into_bytes()
+        }
+    };
+    let qemu = changed(&bench, &bundle, "bundle.json", manifest("\"sha256\": \"", "\"sha256\": \"0"));
+    call(&bench, &["replay", qemu.to_str().unwrap(), "--exact"]).exits(2).says(&["the recording is of QEMU"]);
+    let machine = changed(&bench, &bundle, "bundle.json", manifest("\"machine\": \"", "\"machine\": \"0"));
+    call(&bench, &["replay", machine.to_str().unwrap(), "--exact"]).exits(2).says(&["another machine"]);
+}

@@ -38,6 +38,10 @@ pub enum Command {
     Merge(MergeArgs),
     /// Keep how a run ended, so that later runs fail for what is worse only
     Baseline(BaselineArgs),
+    /// Run a profile on a firmware, and say clause by clause whether it conforms, under a signature
+    Qualify(QualifyArgs),
+    /// Check the signature of a qualification, and that none of its files has changed
+    Verify(VerifyArgs),
     /// List scenarios, firmware, or the cells that a run would have
     List(ListArgs),
     /// Check scenario files, or files of waivers, without running anything
@@ -108,6 +112,10 @@ pub struct RunArgs {
     /// Run every cell N times; one that does not do the same each time is flaky, and the run fails
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
+
+    /// Run only points of these levels: must, should, may, observe
+    #[arg(long, value_name = "LEVEL,…", value_delimiter = ',', value_parser = level)]
+    pub level: Vec<record::Level>,
 
     /// Run one of N parts of the selection, so that N machines share it; `plugfest merge` joins them
     #[arg(long, value_name = "K/N")]
@@ -361,6 +369,64 @@ pub struct BaselineReviewArgs {
     /// When to colour the output
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
+}
+
+/// Arguments of `plugfest qualify`.
+#[derive(Debug, Args)]
+pub struct QualifyArgs {
+    /// The firmware: an id, or [ID[@VERSION]=]CODE.fd[:VARS.fd]; may be repeated
+    #[arg(long, short, value_name = "ID|PATH", required = true)]
+    pub firmware: Vec<String>,
+
+    /// The profile: a name, or the path of a file
+    #[arg(long, short, value_name = "NAME|FILE", required = true)]
+    pub profile: String,
+
+    /// Folder of profiles
+    #[arg(long, value_name = "DIR", default_value_os_t = of_the_clone("profiles"))]
+    pub profiles: PathBuf,
+
+    /// Ed25519 key that signs, PEM [default: one of your own, made at first use]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Folder that gets the run's folder
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+
+    /// Folder of scenarios
+    #[arg(long, value_name = "DIR", default_value_os_t = default_scenarios())]
+    pub scenarios: PathBuf,
+
+    /// Folder of waiver files: a known deviation is one all the same
+    #[arg(long, value_name = "DIR", default_value_os_t = default_waivers())]
+    pub waivers: PathBuf,
+
+    /// Catalog of firmware builds [default: the built-in one]
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+
+    /// When to colour the output
+    #[arg(long, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+/// Arguments of `plugfest verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The qualification's folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// The signer's public key, PEM [default: the one in the folder, which only shows that nothing was changed since]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+}
+
+fn level(word: &str) -> Result<record::Level, String> {
+    let levels = [record::Level::Must, record::Level::Should, record::Level::May, record::Level::Observe];
+    let known = levels.into_iter().find(|level| level.to_string() == word);
+    known.ok_or_else(|| "there are must, should, may and observe".to_owned())
 }
 
 /// Where a baseline is, if nobody says otherwise.

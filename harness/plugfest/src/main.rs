@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Command::Report(args) => command::report::report(&args),
         Command::Merge(args) => command::merge::merge(&args),
         Command::Baseline(args) => command::baseline::baseline(&args),
+        Command::Qualify(args) => command::qualify::qualify(args),
+        Command::Verify(args) => command::qualify::verify(&args),
         Command::List(args) => command::list::list(args),
         Command::Check(args) => command::check::check(args),
         Command::Doctor(args) => command::doctor::doctor(args),

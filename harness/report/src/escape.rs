@@ -13,7 +13,7 @@ fn limited(text: &str) -> String {
 }
 
 /// Text in which nothing is markup: every ASCII punctuation character may be escaped (CommonMark §2.4).
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let text = limited(text);
     let mut rest = text.as_str();
@@ -35,7 +35,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// A code span that holds any text (CommonMark §6.1).
-pub(crate) fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = limited(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
@@ -45,7 +45,7 @@ pub(crate) fn code(text: &str) -> String {
 }
 
 /// Code in a table. A code span cannot hold a pipe behind a backslash there, so a text with pipes becomes an element.
-pub(crate) fn table_code(text: &str) -> String {
+pub fn table_code(text: &str) -> String {
     if text.contains('|') {
         return format!("<code>{}</code>", plain(text).replace("\\|", "&#124;"));
     }

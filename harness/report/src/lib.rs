@@ -38,6 +38,7 @@ pub use bug::bug_report;
 pub use changes::{Change, Changed, Changes, said};
 pub use directory::{latest, write_all, write_file};
 pub use error::ReportError;
+pub use escape::{code as markdown_code, plain as markdown_text, table_code as markdown_table_code};
 pub use explain::{Line, Seen, explain, explain_capture};
 pub use html::{Html, inside};
 pub use json::{Json, load, parse};

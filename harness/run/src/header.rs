@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use indexmap::IndexMap;
-use record::{ClockMode, FirmwareRecord, ImageFile, QemuRecord, Shard};
+use record::{ClockMode, FirmwareRecord, ImageFile, Level, QemuRecord, Shard};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -61,6 +61,9 @@ pub struct Choices {
     pub seed: u64,
     /// `--repeat`
     pub repeat: u32,
+    /// `--level`; all of them if empty.
+    #[serde(default)]
+    pub level: Vec<Level>,
     /// `--shard`
     #[serde(default)]
     pub shard: Option<Shard>,
@@ -181,6 +184,7 @@ mod tests {
                 cold: false,
                 seed: 1,
                 repeat: 1,
+                level: Vec::new(),
                 shard: None,
             },
             waivers_sha256: "b".repeat(64),

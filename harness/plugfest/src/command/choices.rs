@@ -25,14 +25,27 @@ pub fn of(args: &RunArgs) -> Result<Choices, Failure> {
         cold: args.cold,
         seed: args.seed,
         repeat: args.repeat,
+        level: args.level.clone(),
         shard: args.shard,
     })
 }
 
 /// `args` with the choices of an earlier run; the others stay.
 pub fn restore(args: RunArgs, choices: &Choices) -> Result<RunArgs, Failure> {
-    let Choices { select, firmware, scenarios, catalog, waivers, clock, accel, cold, seed, repeat, shard } =
-        choices.clone();
+    let Choices {
+        select,
+        firmware,
+        scenarios,
+        catalog,
+        waivers,
+        clock,
+        accel,
+        cold,
+        seed,
+        repeat,
+        level,
+        shard,
+    } = choices.clone();
     Ok(RunArgs {
         selection: Selection { select, firmware, scenarios, catalog },
         waivers,
@@ -46,6 +59,7 @@ pub fn restore(args: RunArgs, choices: &Choices) -> Result<RunArgs, Failure> {
         cold,
         seed,
         repeat,
+        level,
         shard,
         ..args
     })

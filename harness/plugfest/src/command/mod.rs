@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod explain;
 pub mod list;
 pub mod merge;
+pub mod qualify;
 pub mod replay;
 pub mod report;
 pub mod resume;

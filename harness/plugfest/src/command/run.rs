@@ -54,6 +54,11 @@ pub fn run(args: RunArgs, given: &Given) -> Result<Exit, Failure> {
 }
 
 fn begin(args: &RunArgs) -> Result<Exit, Failure> {
+    begin_kept(args).map(|(_, _, exit)| exit)
+}
+
+/// A run from its beginning: its folder, its results, and the exit code that they call for.
+pub fn begin_kept(args: &RunArgs) -> Result<(PathBuf, Results, Exit), Failure> {
     let prepared = prepare(args, |_| true)?;
     if prepared.plan.firmware.is_empty() {
         return Err(Failure::infrastructure("failed to get any of the firmware that is selected"));
@@ -62,7 +67,8 @@ fn begin(args: &RunArgs) -> Result<Exit, Failure> {
     let (run_id, directory) = make_run_directory(&args.out)?;
     let header = prepared.header(run_id, choices);
     let journal = Journal::create(&directory, header).map_err(resume::refuse)?;
-    execute(args, prepared, &directory, journal)
+    let (results, exit) = execute(args, prepared, &directory, journal)?;
+    Ok((directory, results, exit))
 }
 
 fn complete(args: RunArgs, given: &Given, which: &str) -> Result<Exit, Failure> {
@@ -89,7 +95,7 @@ fn complete(args: RunArgs, given: &Given, which: &str) -> Result<Exit, Failure> 
     found.remove_leftovers();
     let (done, all) = (found.journal.lines().len(), header.cells.len());
     eprintln!("plugfest: resuming {name}, {done} of {all} cells have results");
-    execute(&args, prepared, &found.directory, found.journal)
+    execute(&args, prepared, &found.directory, found.journal).map(|(_, exit)| exit)
 }
 
 /// Everything up to the plan; `wanted` says which firmware is needed at all.
@@ -123,6 +129,12 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let missing = (0..names.len()).filter(missing).map(|index| names[index].clone()).collect();
     let (selected, firmware) = available(selected, obtained);
     let mut plan = run::plan(&selected, firmware, &run::controls());
+    if !args.level.is_empty() {
+        plan.keep_levels(&args.level);
+    }
+    if plan.cells.is_empty() {
+        return Err(Failure::nothing_selected("nothing that is selected has such a level"));
+    }
     if let Some(shard) = args.shard {
         plan.keep(shard);
     }
@@ -202,7 +214,12 @@ fn clock_and_accelerator(args: &RunArgs) -> Result<(ClockMode, machine::Accel), 
     Ok((clock, accel))
 }
 
-fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journal) -> Result<Exit, Failure> {
+fn execute(
+    args: &RunArgs,
+    prepared: Prepared,
+    directory: &Path,
+    journal: Journal,
+) -> Result<(Results, Exit), Failure> {
     let Prepared { plan, missing, qemu, waivers, baseline, clock, accel } = prepared;
     let host_limit = match clock {
         ClockMode::Virtual => HOST_LIMIT_VIRTUAL,
@@ -239,12 +256,16 @@ fn execute(args: &RunArgs, prepared: Prepared, directory: &Path, journal: Journa
         .map_err(Failure::infrastructure)?;
     let baseline = baseline.map(|baseline| comparable(baseline, args, &results));
     publish(directory, &results, baseline.as_ref(), args.ci, args.color)?;
-    Ok(gate(conclude(&results, !missing.is_empty()), baseline.as_ref(), &results))
+    let exit = gate(conclude(&results, !missing.is_empty()), baseline.as_ref(), &results);
+    Ok((results, exit))
 }
 
 /// What of a baseline the run is about: what was left out on purpose is not missed.
 fn comparable(mut baseline: Baseline, args: &RunArgs, results: &Results) -> Baseline {
-    let is_part = !args.selection.select.is_empty() || args.shard.is_some() || results.run.interrupted;
+    let is_part = !args.selection.select.is_empty()
+        || !args.level.is_empty()
+        || args.shard.is_some()
+        || results.run.interrupted;
     let columns: HashSet<&str> = results.firmware.iter().map(|build| build.id.as_str()).collect();
     let cells: HashSet<&str> = results.cells.iter().map(|cell| cell.id.as_str()).collect();
     baseline.firmware.retain(|id, _| columns.contains(id.as_str()));

@@ -7,6 +7,7 @@ mod bundles;
 mod firmware;
 mod input;
 mod malformed;
+mod pull_request;
 mod readme;
 mod resume;
 mod runs;

@@ -375,3 +375,36 @@ fn a_living_guest_is_a_survivor() {
     assert_eq!(survivors(&BTreeMap::from([(me, started)]), Duration::ZERO), [me]);
     assert_eq!(survivors(&BTreeMap::from([(me, started + 1)]), Duration::ZERO), [0; 0], "another process");
 }
+
+/// A qualification is signed whatever came of it, and a file that is changed later is noticed.
+#[test]
+fn a_qualification_says_whether_a_firmware_conforms_and_is_sealed() {
+    let Some(id) = cached_build() else { return };
+    let bench = Bench::new();
+    let out = bench.path("reports");
+    let out = out.to_str().unwrap();
+    let qualify = |select: &str| {
+        let text = format!("title: Mine\nselect: [{select}]\nlevels: [must]\n");
+        let profile = bench.file("mine.yaml", text);
+        let profile = profile.to_str().unwrap();
+        let mut command = bench.command(&["qualify", "-f", &id, "-p", profile, "--out", out]);
+        command.env("PLUGFEST_CACHE", firmware::cache().unwrap()).env("XDG_DATA_HOME", bench.path("data"));
+        ended(command.output().unwrap())
+    };
+    let good = qualify("control/plain").exits(0);
+    assert!(good.stdout.contains("Mine: conforms; 0 deviations from must"), "{}", good.stdout);
+    assert!(good.stderr.contains("made a signing key for you"), "{}", good.stderr);
+    // A parameter of the media type selects no handler in any build of EDK2.
+    let bad = qualify("http/content-type").exits(1);
+    assert!(bad.stdout.contains("Mine: does not conform; "), "{}", bad.stdout);
+
+    let folder = bench.path("reports/latest");
+    let text = std::fs::read_to_string(folder.join("conformance.md")).unwrap();
+    assert!(text.contains("| RFC 9110 §8.3.1 | must |"), "{text}");
+    let folder = folder.to_str().unwrap();
+    bench.call(&["verify", folder]).exits(0);
+    std::fs::write(bench.path("reports/latest/conformance.md"), "It conforms.").unwrap();
+    bench.call(&["verify", folder]).exits(1).says(&["conformance.md was changed"]);
+    bench.call(&["verify", out]).exits(2);
+    bench.call(&["qualify", "-f", &id, "-p", "no-such"]).exits(2).says(&["there are core, http-boot"]);
+}

@@ -22,6 +22,8 @@ fn help() {
         ("help_baseline", &["baseline", "--help"]),
         ("help_baseline_save", &["baseline", "save", "--help"]),
         ("help_baseline_review", &["baseline", "review", "--help"]),
+        ("help_qualify", &["qualify", "--help"]),
+        ("help_verify", &["verify", "--help"]),
         ("help_list", &["list", "--help"]),
         ("help_check", &["check", "--help"]),
         ("help_doctor", &["doctor", "--help"]),

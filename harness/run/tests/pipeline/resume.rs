@@ -41,6 +41,7 @@ fn header(plan: &Plan) -> Header {
         cold: false,
         seed: 1,
         repeat: 1,
+        level: Vec::new(),
         shard: None,
     };
     Header::new("run".into(), choices, plan, Vec::new(), String::new(), None)

@@ -22,7 +22,7 @@ fn run_one(bench: &Bench, select: &str, build: &str) -> String {
     out
 }
 
-fn files(bundle: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn files(bundle: &Path) -> Vec<(String, Vec<u8>)> {
     let mut zip = ZipArchive::new(std::fs::File::open(bundle).unwrap()).unwrap();
     (0..zip.len())
         .map(|at| {

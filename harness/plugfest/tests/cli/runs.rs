@@ -1,7 +1,7 @@
 //! Whole runs with real QEMU: exit codes, interruption, death.
 
 use crate::bench::{Bench, Ended, ended, has_qemu, scenario, wait};
-use crate::firmware::{busy, nothing_to_boot};
+use crate::firmware::{busy, hostile, nothing_to_boot};
 use firmware::{Cached, Catalog, Store};
 use record::Verdict;
 use report::Format;
@@ -407,4 +407,54 @@ fn a_qualification_says_whether_a_firmware_conforms_and_is_sealed() {
     bench.call(&["verify", folder]).exits(1).says(&["conformance.md was changed"]);
     bench.call(&["verify", out]).exits(2);
     bench.call(&["qualify", "-f", &id, "-p", "no-such"]).exits(2).says(&["there are core, http-boot"]);
+}
+
+/// Whatever a guest says on its console, it is text in every report, on every terminal, and in a bundle.
+#[test]
+fn what_a_guest_says_is_inert_everywhere() {
+    if !has_qemu() {
+        return;
+    }
+    let bench = Bench::new();
+    let evil = bench.file("evil.fd", hostile());
+    let run = ["control/plain", "-f", &format!("evil={}", evil.display()), "--ci", "github"];
+    let ended = call(&bench, &run).exits(1);
+    let out = bench.path("reports");
+    let out = out.to_str().unwrap();
+    let mut texts = vec![("stdout".to_owned(), ended.stdout), ("stderr".to_owned(), ended.stderr)];
+    texts.push(("explain".into(), bench.call(&["explain", "control/plain", "--out", out]).exits(0).stdout));
+    for format in report::formats() {
+        let printed = bench.call(&["report", "--format", format.name()]).exits(0).stdout;
+        texts.push((format.name().into(), printed));
+    }
+    let latest = bench.path("reports/latest").canonicalize().unwrap();
+    let cells = latest.join("cells/evil");
+    let cell = std::fs::read_dir(cells).unwrap().next().unwrap().unwrap().path();
+    let console = std::fs::read_to_string(cell.join("console.txt")).unwrap();
+    assert!(
+        console.contains("<script>alert(1)</script>") && console.contains("red"),
+        "the guest said it: {console:?}"
+    );
+    texts.push(("console.txt".into(), console));
+    for name in ["timeline.jsonl", "command.txt", "cell.yaml"] {
+        texts.push((name.into(), std::fs::read_to_string(cell.join(name)).unwrap()));
+    }
+    let bundle = bench.path("b.zip");
+    let mut command =
+        bench.command(&["bundle", "control/plain", "--out", out, "-o", bundle.to_str().unwrap()]);
+    crate::bench::ended(command.output().unwrap()).exits(0);
+    for (name, content) in crate::bundles::files(&bundle) {
+        if name.ends_with(".md") || name.ends_with(".txt") || name.ends_with(".json") {
+            texts.push((name, String::from_utf8(content).unwrap()));
+        }
+    }
+    for (name, text) in &texts {
+        let is_control = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!text.contains(is_control), "{name}: {:?}", text.chars().find(|c| is_control(*c)));
+        // The console's own file and the timeline are data; nobody renders them.
+        let is_data = ["console.txt", "timeline.jsonl"].contains(&name.as_str());
+        assert!(is_data || !text.contains("<script>alert") && !text.contains("<img src=x"), "{name}");
+        let commands = text.lines().filter(|line| line.trim_start().starts_with("::error title=pwned"));
+        assert!(is_data || commands.count() == 0, "{name}");
+    }
 }

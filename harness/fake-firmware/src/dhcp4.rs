@@ -95,45 +95,65 @@ pub(crate) fn read(message: &[u8], xid: u32) -> Option<Offer> {
     if header[0] != 2 || header[4..8] != xid.to_be_bytes() || header[28..34] != MAC {
         return None;
     }
-    let options = options.strip_prefix(&MAGIC)?;
-    let address = |code| match option(options, code)? {
-        &[a, b, c, d, ..] => Some(Ipv4Addr::new(a, b, c, d)),
+    let mut all = Vec::new();
+    take(options.strip_prefix(&MAGIC)?, &mut all)?;
+    // RFC 2131 §4.1: `file` first, then `sname`.
+    let overload = value(&all, OVERLOAD).and_then(|value| value.first().copied()).unwrap_or(0);
+    if overload & 1 != 0 {
+        take(&header[108..236], &mut all)?;
+    }
+    if overload & 2 != 0 {
+        take(&header[44..108], &mut all)?;
+    }
+    let address = |code| match *value(&all, code)? {
+        [a, b, c, d, ..] => Some(Ipv4Addr::new(a, b, c, d)),
         _ => None,
     };
     let text = |bytes: &[u8]| {
         let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
         (end > 0).then(|| String::from_utf8_lossy(&bytes[..end]).into_owned())
     };
+    let file = (overload & 1 == 0).then(|| text(&header[108..236])).flatten();
     Some(Offer {
-        kind: *option(options, 53)?.first()?,
+        kind: *value(&all, 53)?.first()?,
         address: Ipv4Addr::new(header[16], header[17], header[18], header[19]),
         server: address(54),
         mask: address(1),
         router: address(3),
-        resolvers: option(options, 6)
+        resolvers: value(&all, 6)
             .unwrap_or_default()
             .as_chunks::<4>()
             .0
             .iter()
             .map(|octets| Ipv4Addr::from(*octets))
             .collect(),
-        class: option(options, 60).unwrap_or_default().to_vec(),
-        bootfile: option(options, 67).and_then(text).or_else(|| text(&header[108..236])),
+        class: value(&all, 60).unwrap_or_default(),
+        bootfile: value(&all, 67).and_then(|value| text(&value)).or(file),
     })
 }
 
-fn option(mut options: &[u8], wanted: u8) -> Option<&[u8]> {
+/// Option overload (RFC 2132 §9.3).
+const OVERLOAD: u8 = 52;
+
+/// Takes the options of one area; `None` if one of them runs past its end.
+fn take(mut area: &[u8], all: &mut Vec<(u8, Vec<u8>)>) -> Option<()> {
     loop {
-        match *options {
-            [0, ref rest @ ..] => options = rest,
-            [255, ..] | [] | [_] => return None,
+        match *area {
+            [0, ref rest @ ..] => area = rest,
+            [255, ..] | [] => return Some(()),
+            [_] => return None,
             [code, length, ref rest @ ..] => {
                 let value = rest.get(..usize::from(length))?;
-                if code == wanted {
-                    return Some(value);
-                }
-                options = &rest[value.len()..];
+                all.push((code, value.to_vec()));
+                area = &rest[value.len()..];
             }
         }
     }
+}
+
+/// An option's value, its instances joined (RFC 3396 §7).
+fn value(all: &[(u8, Vec<u8>)], wanted: u8) -> Option<Vec<u8>> {
+    let mut instances = all.iter().filter(|(code, _)| *code == wanted).map(|(_, value)| value).peekable();
+    instances.peek()?;
+    Some(instances.flatten().copied().collect())
 }

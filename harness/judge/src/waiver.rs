@@ -218,6 +218,11 @@ impl Waivers {
         self.all.iter().find(|waiver| waiver.is_about(cell, version)).map(|waiver| &waiver.deviation)
     }
 
+    /// Whether some waiver is about this point, on whatever build.
+    pub fn are_about(&self, point: &str) -> bool {
+        self.all.iter().flat_map(|waiver| &waiver.cells).any(|cells| covers(&cells.glob, point))
+    }
+
     /// The globs that match none of `points`, which are all that there are: misspelt, or of a scenario that is gone. A
     /// sentence for each, which begins with its place.
     pub fn unused<'a>(&self, points: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {

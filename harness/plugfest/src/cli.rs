@@ -511,6 +511,8 @@ pub enum Listed {
     Scenarios,
     Firmware,
     Cells,
+    /// Every scenario with its clause and why, and the coverage of each clause, in Markdown
+    Catalogue,
 }
 
 #[derive(Args, Debug)]
@@ -560,6 +562,6 @@ pub fn default_scenarios() -> PathBuf {
     of_the_clone("scenarios")
 }
 
-fn default_waivers() -> PathBuf {
+pub fn default_waivers() -> PathBuf {
     of_the_clone("firmware-images/waivers")
 }

@@ -3,7 +3,7 @@
 use crate::address;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use record::Endpoint;
-use std::net::{IpAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// Ethernet broadcast address.
 pub(crate) const BROADCAST_MAC: [u8; 6] = [0xff; 6];
@@ -84,9 +84,20 @@ pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
 
 /// Builds a frame with a UDP datagram from `port` of our server.
 pub(crate) fn from_server(port: u16, to_mac: [u8; 6], to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
+    from_address(address::SERVER4, port, to_mac, to, payload)
+}
+
+/// The same from another address of the host that our server runs on.
+pub(crate) fn from_address(
+    from: Ipv4Addr,
+    port: u16,
+    to_mac: [u8; 6],
+    to: SocketAddrV4,
+    payload: &[u8],
+) -> Vec<u8> {
     const HOPS: u8 = 64; // RFC 1122 §3.2.1.7, the value of RFC 1700
     let builder = PacketBuilder::ethernet2(address::SERVER_MAC, to_mac)
-        .ipv4(address::SERVER4.octets(), to.ip().octets(), HOPS)
+        .ipv4(from.octets(), to.ip().octets(), HOPS)
         .udp(port, to.port());
     let mut frame = Vec::with_capacity(builder.size(payload.len()));
     builder

@@ -91,7 +91,7 @@ impl Network {
         image: Arc<[u8]>,
         identity: Option<&pki::Identity>,
     ) -> Result<Self, NetworkError> {
-        let Expanded { bootfile, bootfiles6, location, certificate } = Expanded::new(settings)?;
+        let Expanded { dhcp4, bootfile, bootfiles6, location, certificate } = Expanded::new(settings)?;
         let ipv6 = settings.client.boot.is_ipv6();
         let tls = match (certificate, identity) {
             (None, _) => None,
@@ -104,16 +104,12 @@ impl Network {
         let offered = if ipv6 { bootfiles6[0].as_deref() } else { bootfile.as_deref() };
         let site = http::Site::new(settings.http.clone(), offered, location, image);
         let addresses6 = if ipv6 { address::SERVER_ADDRESSES6 } else { &[] };
-        let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..settings.dhcp4.clone() };
+        let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..dhcp4 };
         let dns = Arc::new(settings.dns.clone());
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         Ok(Self {
             link: Link::new(&settings.link),
-            dhcp4: dhcp4::Server::new(
-                dhcp4,
-                bootfile,
-                crate::delay::duration(settings.dhcp4.offer_delay_seconds),
-            ),
+            dhcp4: dhcp4::Server::new(dhcp4),
             link6: ipv6.then(|| Link6::new(settings, &bootfiles6)),
             dns: dns::Server::new(settings.dns.clone()),
             tcp: tcp::Stack::new(
@@ -154,6 +150,9 @@ impl Network {
 
 /// Settings that pass every check, as far as they have placeholders, which are replaced.
 struct Expanded {
+    /// The DHCPv4 settings.
+    dhcp4: dhcp4::Settings,
+    /// The boot file that a DHCPv4 server names.
     bootfile: Option<String>,
     /// Those of the DHCPv6 servers, ours first.
     bootfiles6: Vec<Option<String>>,
@@ -167,7 +166,11 @@ impl Expanded {
         let expand = |text: &Option<String>, path: &str| {
             text.as_deref().map(|text| template::expand(text, path, settings)).transpose()
         };
-        let bootfile = expand(&settings.dhcp4.bootfile, "network.dhcp4.bootfile")?;
+        let mut dhcp4 = settings.dhcp4.clone();
+        for (text, path) in dhcp4.texts() {
+            *text = expand(text, &path)?;
+        }
+        let bootfile = dhcp4.offered();
         let location = expand(&settings.http.location, "network.http.location")?;
         let others = settings.dhcp6.more_servers.iter().map(|server| &server.bootfile);
         let bootfiles6 = std::iter::once(&settings.dhcp6.bootfile)
@@ -178,7 +181,7 @@ impl Expanded {
         settings.client.check()?;
         settings.link.check()?;
         settings.tcp.check()?;
-        settings.dhcp4.check(bootfile.as_deref())?;
+        dhcp4.check()?;
         settings.nd.check()?;
         settings.ra.check()?;
         settings.dhcp6.check(&bootfiles6)?;
@@ -199,7 +202,7 @@ impl Expanded {
                 SettingsError::new(format!("network.tls.certificate.{}", error.path), error.problem)
             })?;
         }
-        Ok(Self { bootfile, bootfiles6, location, certificate })
+        Ok(Self { dhcp4, bootfile, bootfiles6, location, certificate })
     }
 }
 

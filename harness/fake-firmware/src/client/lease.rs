@@ -48,7 +48,8 @@ impl Client {
     /// EDK2 collects offers until the timer of the running DISCOVER, so that a better one may come.
     pub(super) fn offer_window_closes(&mut self, now: GuestTime) {
         let State::Selecting(it) = std::mem::replace(&mut self.state, State::Over) else { return };
-        let wanted = it.offers.iter().find_map(|offer| Some((offer.clone(), self.usable(offer)?)));
+        let complete = it.offers.iter().find_map(|offer| Some((offer.clone(), self.usable(offer)?)));
+        let wanted = complete.or_else(|| self.with_proxy(&it.offers));
         match wanted {
             Some((offer, url)) if self.behaviour.requests => {
                 self.request(
@@ -70,9 +71,20 @@ impl Client {
 
     /// The URL of an offer that this client takes.
     fn usable(&self, offer: &Offer) -> Option<Url> {
+        self.url(offer).filter(|_| leases(offer))
+    }
+
+    /// The URL of a server of HTTP boot.
+    fn url(&self, offer: &Offer) -> Option<Url> {
         let http = self.behaviour.offers == Offers::WithUrl || offer.class.starts_with(b"HTTPClient");
-        let complete = !offer.address.is_unspecified() && offer.server.is_some();
-        Url::parse(offer.bootfile.as_deref()?).filter(|_| http && complete)
+        Url::parse(offer.bootfile.as_deref()?).filter(|_| http)
+    }
+
+    /// The first lease, and the URL of a boot server that leases nothing (UEFI 2.11 §24.7.3.1).
+    fn with_proxy(&self, offers: &[Offer]) -> Option<(Offer, Url)> {
+        let mut proxies = offers.iter().filter(|offer| offer.address.is_unspecified());
+        let url = proxies.find_map(|offer| self.url(offer))?;
+        Some((offers.iter().find(|offer| leases(offer))?.clone(), url))
     }
 
     fn request(&mut self, now: GuestTime, mut it: Requesting) {
@@ -155,6 +167,10 @@ impl Client {
         let redirects = self.behaviour.redirects;
         self.open(now, lease, url, redirects, method);
     }
+}
+
+fn leases(offer: &Offer) -> bool {
+    !offer.address.is_unspecified() && offer.server.is_some()
 }
 
 /// RFC 2131 §4.1 without its jitter, as EDK2 waits: 4, 8, 16, 32 seconds.

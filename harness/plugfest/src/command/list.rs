@@ -11,6 +11,7 @@ pub fn list(args: ListArgs) -> Result<Exit, Failure> {
         Listed::Scenarios => scenarios(&args.selection),
         Listed::Firmware => list_firmware(&args.selection),
         Listed::Cells => cells(&args.selection),
+        Listed::Catalogue => catalogue(&args.selection),
     }
 }
 
@@ -25,6 +26,13 @@ fn scenarios(selection: &Selection) -> Result<Exit, Failure> {
             println!("{:32} {points:3}  {:7}  {}", scenario.id, scenario.requirement.level, scenario.title);
         }
     }
+    Ok(Exit::AsExpected)
+}
+
+fn catalogue(selection: &Selection) -> Result<Exit, Failure> {
+    let scenarios = scenario::load_dir(&selection.scenarios).map_err(refuse_scenarios)?;
+    let waivers = judge::Waivers::load(&crate::cli::default_waivers()).map_err(Failure::bad_input)?;
+    print!("{}", super::catalogue::catalogue(&scenarios, &waivers));
     Ok(Exit::AsExpected)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod bundle;
+pub mod catalogue;
 pub mod check;
 pub mod choices;
 pub mod diff;

@@ -55,6 +55,20 @@ fn scenarios_are_listed_in_order_with_their_points() {
 }
 
 #[test]
+fn the_catalogue_is_the_one_that_is_committed() {
+    let printed = Bench::new().call(&["list", "catalogue"]).exits(0).stdout;
+    let path = clone("scenarios").join("CATALOGUE.md");
+    if std::env::var_os("UPDATE_CATALOGUE").is_some() {
+        std::fs::write(&path, &printed).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        printed == committed,
+        "scenarios/CATALOGUE.md is out of date; run this test with UPDATE_CATALOGUE=1"
+    );
+}
+
+#[test]
 fn the_builds_of_the_catalog_are_listed_and_an_empty_cache_has_none() {
     let listed = Bench::new().call(&["list", "firmware"]).exits(0).stdout;
     for id in ["ovmf-x64-bullseye", "ovmf-x64-bookworm", "ovmf-x64-trixie", "ovmf-x64-sid"] {

@@ -7,13 +7,18 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Scenarios whose frames are malformed on purpose, or may be taken for it: a TTL with its uppermost bit.
-const UNSOUND: [&str; 6] = [
+const UNSOUND: [&str; 11] = [
     "ra/malformed",
     "ra/malformed-router",
     "nd/redirect-malformed",
     "dns/ttl",
     "link/corruption",
     "link/corrupted-dhcp",
+    "dhcp4/no-end",
+    "dhcp4/no-message-type",
+    "dhcp4/option-length",
+    "dhcp4/overload-invalid",
+    "dhcp4/not-a-reply",
 ];
 
 #[test]

@@ -7,7 +7,7 @@ const FIXED: usize = 236;
 /// RFC 2131 §3: the first four octets of the options field.
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// RFC 951 §3: a BOOTP message has 300 octets, and old relays and clients drop shorter ones (RFC 1542 §2.1).
-const MINIMUM: usize = 300;
+pub(super) const MINIMUM: usize = 300;
 
 /// Option codes of RFC 2132, by the names used there.
 pub(crate) mod option {
@@ -21,6 +21,8 @@ pub(crate) mod option {
     pub(crate) const MESSAGE_TYPE: u8 = 53;
     pub(crate) const SERVER_IDENTIFIER: u8 = 54;
     pub(crate) const MESSAGE: u8 = 56;
+    /// RFC 3046 §2.0.
+    pub(crate) const RELAY_AGENT: u8 = 82;
     pub(crate) const VENDOR_CLASS: u8 = 60;
     pub(crate) const CLIENT_IDENTIFIER: u8 = 61;
     pub(crate) const BOOTFILE_NAME: u8 = 67;
@@ -52,6 +54,7 @@ pub(crate) struct Message {
     pub(crate) siaddr: Ipv4Addr,
     pub(crate) giaddr: Ipv4Addr,
     pub(crate) chaddr: [u8; 16],
+    pub(crate) sname: [u8; 64],
     pub(crate) file: [u8; 128],
     pub(crate) options: Vec<(u8, Vec<u8>)>,
 }
@@ -92,7 +95,8 @@ impl Message {
         let address = |at: usize| Ipv4Addr::from_bits(u32_at(at));
         let mut chaddr = [0; 16];
         chaddr.copy_from_slice(&fixed[28..44]);
-        let mut file = [0; 128];
+        let (mut sname, mut file) = ([0; 64], [0; 128]);
+        sname.copy_from_slice(&fixed[44..108]);
         file.copy_from_slice(&fixed[108..236]);
         Ok(Self {
             op: fixed[0],
@@ -106,13 +110,14 @@ impl Message {
             siaddr: address(20),
             giaddr: address(24),
             chaddr,
+            sname,
             file,
             options,
         })
     }
 
-    /// Writes the message, with END and padded to 300 bytes. Every option has at most 255 bytes.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    /// The bytes before the options, the magic cookie included.
+    pub(crate) fn fixed(&self) -> Vec<u8> {
         let mut bytes = vec![self.op, self.htype, self.hlen, 0];
         bytes.extend(self.xid.to_be_bytes());
         bytes.extend(self.secs.to_be_bytes());
@@ -121,18 +126,9 @@ impl Message {
             bytes.extend(address.octets());
         }
         bytes.extend(self.chaddr);
-        bytes.extend([0; 64]); // `sname`: the server has no name
+        bytes.extend(self.sname);
         bytes.extend(self.file);
         bytes.extend(MAGIC_COOKIE);
-        for (code, value) in &self.options {
-            bytes.push(*code);
-            bytes.push(
-                u8::try_from(value.len()).expect("invariant: settings are checked, echoes are bounded"),
-            );
-            bytes.extend(value);
-        }
-        bytes.push(option::END);
-        bytes.resize(bytes.len().max(MINIMUM), option::PAD);
         bytes
     }
 

@@ -3,7 +3,7 @@
 //! There is one address to lease, and any client gets it: the link has one guest.
 
 use super::message::{BOOTREPLY, BOOTREQUEST, ETHERNET, Message, option};
-use super::{BootfileIn, RequestAnswer, Settings};
+use super::{BootfileIn, Delivery, Layout, RequestAnswer, Settings};
 use crate::{address, delay, frame};
 use record::{Dhcp4Message, Event};
 use std::{
@@ -20,24 +20,38 @@ const CLIENT_PORT: u16 = 68;
 #[derive(Debug)]
 pub(crate) struct Server {
     settings: Settings,
-    /// The boot file with its placeholders replaced.
-    bootfile: Option<String>,
     offer_delay: Duration,
+    ack_delay: Duration,
     pending: delay::Queue<Reply>,
 }
 
 #[derive(Debug)]
 struct Reply {
     kind: Dhcp4Message,
+    from: Ipv4Addr,
     to_mac: [u8; 6],
     to: Ipv4Addr,
     message: Message,
+    /// For the timeline.
+    bootfile: Option<String>,
+    bytes: Vec<u8>,
+}
+
+/// What one of the servers on the link offers.
+struct Offer<'a> {
+    server: Ipv4Addr,
+    address: Option<Ipv4Addr>,
+    bootfile: Option<&'a str>,
+    vendor_class: Option<&'a str>,
+    dns: &'a [Ipv4Addr],
 }
 
 impl Server {
     /// A server whose settings have been checked.
-    pub(crate) fn new(settings: Settings, bootfile: Option<String>, offer_delay: Duration) -> Self {
-        Self { settings, bootfile, offer_delay, pending: delay::Queue::new() }
+    pub(crate) fn new(settings: Settings) -> Self {
+        let offer_delay = delay::duration(settings.offer_delay_seconds);
+        let ack_delay = delay::duration(settings.ack.delay_seconds);
+        Self { settings, offer_delay, ack_delay, pending: delay::Queue::new() }
     }
 
     /// Takes the payload of a datagram that was sent to the server's port.
@@ -58,25 +72,41 @@ impl Server {
             requested: request.address(option::REQUESTED_ADDRESS),
             reason: request.text(option::MESSAGE),
         });
-        let answer = self.refusal(&request).map_or_else(|| self.answer(kind, &request), Err);
-        match answer {
-            Ok(Some(reply)) if reply.kind == Dhcp4Message::Offer && !self.offer_delay.is_zero() => {
-                if self.pending.is_full() {
-                    unanswered(kind, format!("{} offers are waiting already", delay::WAITING), out);
-                } else {
-                    self.pending.push(now + self.offer_delay, reply);
-                }
-            }
-            Ok(Some(reply)) => self.send(&reply, out),
+        if let Some(why) = self.refusal(&request) {
+            return unanswered(kind, why, out);
+        }
+        let (before, after) = match kind {
+            Dhcp4Message::Discover => self.other_offers(&request),
+            _ => (Vec::new(), Vec::new()),
+        };
+        before.iter().for_each(|reply| send(reply, out));
+        match self.answer(kind, &request) {
+            Ok(Some(reply)) => self.send_or_wait(now, reply, out),
             Ok(None) => {}
             Err(why) => unanswered(kind, why, out),
+        }
+        after.iter().for_each(|reply| send(reply, out));
+    }
+
+    fn send_or_wait(&mut self, now: GuestTime, reply: Reply, out: &mut Outbox) {
+        let delay = match reply.kind {
+            Dhcp4Message::Offer => self.offer_delay,
+            Dhcp4Message::Ack => self.ack_delay,
+            _ => Duration::ZERO,
+        };
+        if delay.is_zero() {
+            send(&reply, out);
+        } else if self.pending.is_full() {
+            unanswered(reply.kind, format!("{} answers are waiting already", delay::WAITING), out);
+        } else {
+            self.pending.push(now + delay, reply);
         }
     }
 
     /// Sends the offers that are due.
     pub(crate) fn poll(&mut self, now: GuestTime, out: &mut Outbox) {
         for reply in self.pending.due(now) {
-            self.send(&reply, out);
+            send(&reply, out);
         }
     }
 
@@ -103,7 +133,7 @@ impl Server {
 
     fn answer(&self, kind: Dhcp4Message, request: &Message) -> Result<Option<Reply>, String> {
         match kind {
-            Dhcp4Message::Discover => Ok(Some(self.grant(Dhcp4Message::Offer, request))),
+            Dhcp4Message::Discover => Ok(Some(self.grant(&self.ours(), Dhcp4Message::Offer, request))),
             Dhcp4Message::Request => self.answer_request(request).map(Some),
             Dhcp4Message::Inform if request.ciaddr.is_unspecified() => {
                 Err("a DHCPINFORM without ciaddr (RFC 2131 table 5)".into())
@@ -121,7 +151,11 @@ impl Server {
         let server = request.address(option::SERVER_IDENTIFIER);
         let requested = request.address(option::REQUESTED_ADDRESS);
         if let Some(other) = server.filter(|server| *server != address::SERVER4) {
-            return Err(format!("the client chose server {other}"));
+            let chosen = self.others().find(|offer| offer.server == other && offer.address.is_some());
+            return match chosen {
+                Some(offer) => Ok(self.grant(&offer, Dhcp4Message::Ack, request)),
+                None => Err(format!("the client chose server {other}")),
+            };
         }
         let Some(leased) = self.settings.address else {
             return Err("no address to lease".into());
@@ -137,36 +171,85 @@ impl Server {
             RequestAnswer::Silence => Err("the scenario leaves every DHCPREQUEST unanswered".into()),
             RequestAnswer::Nak => Ok(nak(request, "the scenario refuses every request")),
             RequestAnswer::Ack if wanted != leased => Ok(nak(request, "requested address not available")),
-            RequestAnswer::Ack => Ok(self.grant(Dhcp4Message::Ack, request)),
+            RequestAnswer::Ack => Ok(self.grant(&self.acknowledged(), Dhcp4Message::Ack, request)),
         }
     }
 
+    /// What our own server offers.
+    fn ours(&self) -> Offer<'_> {
+        Offer {
+            server: address::SERVER4,
+            address: self.settings.address,
+            bootfile: self.settings.bootfile.as_deref(),
+            vendor_class: self.settings.vendor_class.as_deref(),
+            dns: &self.settings.dns,
+        }
+    }
+
+    /// What it acknowledges, which should be the same.
+    fn acknowledged(&self) -> Offer<'_> {
+        let (ours, ack) = (self.ours(), &self.settings.ack);
+        Offer {
+            server: ack.server.unwrap_or(ours.server),
+            address: ack.address.or(ours.address),
+            bootfile: ack.bootfile.as_deref().or(ours.bootfile),
+            vendor_class: ack.vendor_class.as_deref().or(ours.vendor_class),
+            ..ours
+        }
+    }
+
+    /// What the other servers on the link offer, in their order.
+    fn others(&self) -> impl Iterator<Item = Offer<'_>> {
+        self.settings.more_servers.iter().flat_map(|more| {
+            (0..u32::from(more.count)).map(|at| Offer {
+                server: Ipv4Addr::from_bits(more.server.to_bits().wrapping_add(at)),
+                address: more.address,
+                bootfile: more.bootfile.as_deref(),
+                vendor_class: more.vendor_class.as_deref(),
+                dns: &more.dns,
+            })
+        })
+    }
+
+    /// Their offers: those that come before ours, and those that come after.
+    fn other_offers(&self, request: &Message) -> (Vec<Reply>, Vec<Reply>) {
+        let firsts = self.settings.more_servers.iter().flat_map(|more| (0..more.count).map(|_| more.first));
+        let offers = self.others().map(|offer| self.grant(&offer, Dhcp4Message::Offer, request));
+        let (before, after): (Vec<_>, Vec<_>) = offers.zip(firsts).partition(|(_, first)| *first);
+        let replies = |pairs: Vec<(Reply, bool)>| pairs.into_iter().map(|(reply, _)| reply).collect();
+        (replies(before), replies(after))
+    }
+
     /// DHCPOFFER, or the DHCPACK of a lease (RFC 2131 table 3).
-    fn grant(&self, kind: Dhcp4Message, request: &Message) -> Reply {
-        let mut message = reply_to(request, kind);
+    fn grant(&self, offer: &Offer<'_>, kind: Dhcp4Message, request: &Message) -> Reply {
+        let mut message = reply_to(request, kind, offer.server);
         // A server that leases no address has no lease time to state, as a PXE proxy (PXE 2.1 §2.2.3).
-        if let Some(leased) = self.settings.address {
+        if let Some(leased) = offer.address {
             message.yiaddr = leased;
             message.options.push((option::LEASE_TIME, self.settings.lease_seconds.to_be_bytes().into()));
         }
         if kind == Dhcp4Message::Ack {
             message.ciaddr = request.ciaddr;
         }
-        self.configure(&mut message, request);
+        self.configure(&mut message, offer, request);
+        if kind == Dhcp4Message::Ack {
+            message.options.retain(|(code, _)| !self.settings.ack.without.contains(code));
+        }
         let (to_mac, to) = destination(request, message.yiaddr);
-        Reply { kind, to_mac, to, message }
+        self.reply(kind, to_mac, to, message, offer)
     }
 
     /// The DHCPACK of a DHCPINFORM: no address and no lease time (RFC 2131 §4.3.5).
     fn inform(&self, request: &Message) -> Reply {
-        let mut message = reply_to(request, Dhcp4Message::Ack);
+        let offer = self.ours();
+        let mut message = reply_to(request, Dhcp4Message::Ack, offer.server);
         message.ciaddr = request.ciaddr;
-        self.configure(&mut message, request);
-        Reply { kind: Dhcp4Message::Ack, to_mac: request.client_mac(), to: request.ciaddr, message }
+        self.configure(&mut message, &offer, request);
+        self.reply(Dhcp4Message::Ack, request.client_mac(), request.ciaddr, message, &offer)
     }
 
     /// Adds what the settings say about the network and the boot.
-    fn configure(&self, message: &mut Message, request: &Message) {
+    fn configure(&self, message: &mut Message, offer: &Offer<'_>, request: &Message) {
         let settings = &self.settings;
         message.siaddr = address::SERVER4;
         let mut add = |code, value: Vec<u8>| message.options.push((code, value));
@@ -176,32 +259,61 @@ impl Server {
         if let Some(router) = settings.router {
             add(option::ROUTER, router.octets().into());
         }
-        if !settings.dns.is_empty() {
-            add(option::DOMAIN_NAME_SERVER, settings.dns.iter().flat_map(Ipv4Addr::octets).collect());
+        if !offer.dns.is_empty() {
+            add(option::DOMAIN_NAME_SERVER, offer.dns.iter().flat_map(Ipv4Addr::octets).collect());
         }
-        if let Some(class) = &settings.vendor_class {
-            add(option::VENDOR_CLASS, class.clone().into_bytes());
+        if let Some(class) = offer.vendor_class {
+            add(option::VENDOR_CLASS, class.into());
         }
-        match (&self.bootfile, settings.bootfile_in) {
-            (Some(url), BootfileIn::Option) => add(option::BOOTFILE_NAME, url.clone().into_bytes()),
-            (Some(url), BootfileIn::File) => message.file[..url.len()].copy_from_slice(url.as_bytes()),
+        match (offer.bootfile, settings.bootfile_in) {
+            (Some(url), BootfileIn::File) if url.len() < message.file.len() => {
+                message.file[..url.len()].copy_from_slice(url.as_bytes());
+            }
+            (Some(url), _) => add(option::BOOTFILE_NAME, url.into()),
             (None, _) => {}
         }
         echo_client_identifier(message, request);
     }
 
-    fn send(&self, reply: &Reply, out: &mut Outbox) {
-        let to = SocketAddrV4::new(reply.to, CLIENT_PORT);
-        out.frames.push(frame::from_server(SERVER_PORT, reply.to_mac, to, &reply.message.to_bytes()));
-        let boots = reply.kind != Dhcp4Message::Nak;
-        out.events.push(Event::Dhcp4Sent {
-            message: reply.kind,
-            xid: reply.message.xid,
-            address: reply.message.yiaddr,
-            bootfile: self.bootfile.clone().filter(|_| boots),
-            vendor_class: reply.message.text(option::VENDOR_CLASS),
-        });
+    /// The message as the layout has it.
+    fn reply(
+        &self,
+        kind: Dhcp4Message,
+        to_mac: [u8; 6],
+        to: Ipv4Addr,
+        mut message: Message,
+        offer: &Offer<'_>,
+    ) -> Reply {
+        let layout = &self.settings.layout;
+        if layout.relayed {
+            message.giaddr = address::SERVER4;
+            // Agent circuit ID (RFC 3046 §3.1).
+            message.options.push((option::RELAY_AGENT, b"\x01\x04eth0".to_vec()));
+        }
+        layout.edit(&mut message);
+        let (to_mac, to) = match layout.delivery {
+            Delivery::AsAsked => (to_mac, to),
+            Delivery::Broadcast => (frame::BROADCAST_MAC, Ipv4Addr::BROADCAST),
+            Delivery::Unicast if message.yiaddr.is_unspecified() => (to_mac, to),
+            Delivery::Unicast => (message.client_mac(), message.yiaddr),
+        };
+        let bytes = layout.bytes(&message);
+        let bootfile = offer.bootfile.map(str::to_owned).or_else(|| layout.file.clone());
+        Reply { kind, from: offer.server, to_mac, to, message, bootfile, bytes }
     }
+}
+
+fn send(reply: &Reply, out: &mut Outbox) {
+    let to = SocketAddrV4::new(reply.to, CLIENT_PORT);
+    out.frames.push(frame::from_address(reply.from, SERVER_PORT, reply.to_mac, to, &reply.bytes));
+    let boots = reply.kind != Dhcp4Message::Nak;
+    out.events.push(Event::Dhcp4Sent {
+        message: reply.kind,
+        xid: reply.message.xid,
+        address: reply.message.yiaddr,
+        bootfile: reply.bootfile.clone().filter(|_| boots),
+        vendor_class: reply.message.text(option::VENDOR_CLASS),
+    });
 }
 
 fn kind(message: &Message) -> Dhcp4Message {
@@ -230,7 +342,7 @@ fn unanswered(message: Dhcp4Message, why: String, out: &mut Outbox) {
     out.events.push(Event::Dhcp4Unanswered { message, why });
 }
 
-fn reply_to(request: &Message, kind: Dhcp4Message) -> Message {
+fn reply_to(request: &Message, kind: Dhcp4Message, server: Ipv4Addr) -> Message {
     Message {
         op: BOOTREPLY,
         htype: ETHERNET,
@@ -243,20 +355,30 @@ fn reply_to(request: &Message, kind: Dhcp4Message) -> Message {
         siaddr: Ipv4Addr::UNSPECIFIED,
         giaddr: Ipv4Addr::UNSPECIFIED,
         chaddr: request.chaddr,
+        sname: [0; 64],
         file: [0; 128],
         options: vec![
             (option::MESSAGE_TYPE, vec![code(kind)]),
-            (option::SERVER_IDENTIFIER, address::SERVER4.octets().into()),
+            (option::SERVER_IDENTIFIER, server.octets().into()),
         ],
     }
 }
 
 /// DHCPNAK: always broadcast when no relay is between (RFC 2131 §4.3.2).
 fn nak(request: &Message, why: &str) -> Reply {
-    let mut message = reply_to(request, Dhcp4Message::Nak);
+    let mut message = reply_to(request, Dhcp4Message::Nak, address::SERVER4);
     message.options.push((option::MESSAGE, why.into()));
     echo_client_identifier(&mut message, request);
-    Reply { kind: Dhcp4Message::Nak, to_mac: frame::BROADCAST_MAC, to: Ipv4Addr::BROADCAST, message }
+    let bytes = Layout::default().bytes(&message);
+    Reply {
+        kind: Dhcp4Message::Nak,
+        from: address::SERVER4,
+        to_mac: frame::BROADCAST_MAC,
+        to: Ipv4Addr::BROADCAST,
+        message,
+        bootfile: None,
+        bytes,
+    }
 }
 
 /// RFC 6842 §3: a client identifier is returned as it came. One that needs more than one option is nobody's.

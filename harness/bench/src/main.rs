@@ -177,6 +177,7 @@ fn config(qemu: &Qemu, firmware: &Firmware) -> Result<MachineConfig, String> {
         accelerator: Accelerator::Tcg,
         rtc_base: DEFAULT_RTC_BASE,
         seed: SEED,
+        tape: None,
     })
 }
 

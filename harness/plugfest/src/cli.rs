@@ -182,7 +182,7 @@ pub struct DiffArgs {
 /// Arguments of `plugfest explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The cell's id, or a beginning that no other has; or a capture of your own, pcap or pcapng
+    /// The cell's id, or a beginning that no other has; or a link into a report page; or a capture of your own, pcap or pcapng
     ///
     /// Of a capture that plugfest did not make it tells how far the machine came that boots, which side broke which clause,
     /// and what helps. Examples: 'http/content-type[content_type=absent]@ovmf-x64-sid', ./tcpdump.pcap

@@ -36,7 +36,8 @@ pub fn pack(args: &BundleArgs) -> Result<Exit, Failure> {
     builder.add(bundle::REPORT, redactor.text(&report));
     builder.add(bundle::EXPLANATION, redactor.text(&explain::text(cell, &story)));
     let scenario = read(&folder, &evidence.cell)?;
-    builder.add(bundle::SCENARIO, redactor.text(&String::from_utf8_lossy(&scenario)));
+    // As it is: it says what is run, and a name of this host in it would be the scenario's own word.
+    builder.add(bundle::SCENARIO, scenario.clone());
     builder.add(bundle::CAPTURE, read(&folder, &evidence.capture)?);
     for (name, path) in [(bundle::CONSOLE, &evidence.console), (bundle::TIMELINE, &evidence.timeline)] {
         builder.add(name, redactor.text(&String::from_utf8_lossy(&read(&folder, path)?)));

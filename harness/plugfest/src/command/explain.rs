@@ -18,10 +18,41 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     if Path::new(&args.cell).is_file() {
         return capture(Path::new(&args.cell), args.client);
     }
-    let (folder, results) = results(&args.run, &args.out)?;
-    let cell = find(&results, &args.cell)?;
+    let linked = link(&args.cell);
+    let (run, wish) = linked.as_ref().map_or((&args.run, &args.cell), |(run, cell)| (run, cell));
+    let (folder, results) = results(run, &args.out)?;
+    let cell = find(&results, wish)?;
     print!("{}", text(cell, &story(&results, cell, &folder)?));
     Ok(Exit::AsExpected)
+}
+
+/// Run and cell of a link into a report page, as a browser shows it: `file:///…/index.html#CELL?packet=3`.
+fn link(text: &str) -> Option<(String, String)> {
+    let (page, fragment) = text.split_once("index.html#")?;
+    let cell = fragment.split('?').next().unwrap_or(fragment);
+    let run = decoded(page.strip_prefix("file://").unwrap_or(page));
+    Some((if run.is_empty() { ".".into() } else { run }, decoded(cell)))
+}
+
+/// Without percent-encoding (RFC 3986 §2.1).
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escaped =
+            tail.get(..2).filter(|_| byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) => {
+                bytes.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The story of a capture that plugfest did not make.
@@ -120,4 +151,20 @@ fn timeline(cell: &CellResult, folder: &Path) -> Result<Vec<Entry>, Failure> {
         serde_json::from_str(line).map_err(|error| failed(&format!("line {}: {error}", number + 1)))
     };
     text.lines().enumerate().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_a_browser_names_run_and_cell() {
+        let said = |text: &str| link(text);
+        assert_eq!(said("dns/no-record@sid"), None);
+        assert_eq!(
+            said("file:///a%20b/reports/r1/index.html#http/x%5Bstatus=404%5D@sid?packet=12"),
+            Some(("/a b/reports/r1/".into(), "http/x[status=404]@sid".into()))
+        );
+        assert_eq!(said("index.html#x/y@z%"), Some((".".into(), "x/y@z%".into())));
+    }
 }

@@ -131,9 +131,9 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let mut plan = run::plan(&selected, firmware, &run::controls());
     if !args.level.is_empty() {
         plan.keep_levels(&args.level);
-    }
-    if plan.cells.is_empty() {
-        return Err(Failure::nothing_selected("nothing that is selected has such a level"));
+        if plan.cells.is_empty() {
+            return Err(Failure::nothing_selected("nothing that is selected has such a level"));
+        }
     }
     if let Some(shard) = args.shard {
         plan.keep(shard);

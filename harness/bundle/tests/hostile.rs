@@ -159,13 +159,15 @@ fn what_is_no_zip_is_an_error() {
     }
 }
 
+type Edit<'a> = &'a dyn Fn(&mut Manifest);
+
 #[test]
 fn a_manifest_says_nothing_that_plugfest_would_not() {
     let item = |name: &str| {
         let qemu = manifest().run.qemu.unwrap();
         Some(Recording { qemu, machine: String::new(), fw_cfg: vec![FwCfg { name: name.into() }] })
     };
-    let edits: [(&str, &dyn Fn(&mut Manifest)); 9] = [
+    let edits: [(&str, Edit<'_>); 9] = [
         ("its schema is", &|it| it.schema = "plugfest-bundle/2".into()),
         ("is no id of a firmware", &|it| it.firmware.id = "../x".into()),
         ("is no id of a firmware", &|it| it.firmware.id = String::new()),

@@ -9,7 +9,7 @@ mod support;
 
 use services::{
     NetworkSettings, address,
-    dhcp4::BootfileIn,
+    dhcp4::{BootfileIn, Delivery, Layout, Order, Overload},
     http::{Connection, Framing, HeadAnswer, Version},
 };
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
@@ -124,22 +124,46 @@ fn udhcpc_gets_a_lease() {
     }
 }
 
+/// However messages are laid out within the rules, dhclient finds the same in them; and what it does not find, firmware
+/// need not find either.
+#[test]
+fn dhclient_reads_every_layout() {
+    if !require(&["dhclient"]) {
+        return;
+    }
+    type Change = fn(&mut Layout);
+    let cases: [(&str, Change, bool); 8] = [
+        ("reversed", |l| l.order = Order::Reversed, true),
+        ("padded", |l| l.padding = 3, true),
+        ("in-file", |l| l.overload = Overload::File, true),
+        ("in-sname", |l| l.overload = Overload::Sname, true),
+        ("in-both", |l| l.overload = Overload::Both, true),
+        ("split", |l| l.longest_instance = 10, true),
+        ("broadcast", |l| l.delivery = Delivery::Broadcast, true),
+        ("other-xid", |l| l.other_xid = true, false),
+    ];
+    for (name, change, is_bound) in cases {
+        let Some(link) = link(&format!("dh-{name}"), |network| change(&mut network.dhcp4.layout)) else {
+            return;
+        };
+        let lease = lease(&link);
+        assert_eq!(lease.is_some(), is_bound, "{name}");
+        if let Some(lease) = lease {
+            for expected in ["new_vendor_class_identifier=HTTPClient", &format!("new_bootfile_name={BOOT}")] {
+                assert!(lease.lines().any(|line| line == expected), "{name}: {expected} in\n{lease}");
+            }
+            assert_eq!(problems(&link.frames()), "", "{name}");
+        }
+    }
+}
+
 #[test]
 fn dhclient_gets_a_lease() {
     if !require(&["dhclient"]) {
         return;
     }
     let Some(link) = link("dhclient", |_| {}) else { return };
-    let path = |name: &str| link.directory().join(name).to_str().unwrap().to_owned();
-    let configuration = "send vendor-class-identifier \"HTTPClient:Arch:00016:UNDI:003001\";\n\
-        request subnet-mask, routers, vendor-class-identifier, bootfile-name, dhcp-lease-time;\n";
-    fs::write(path("conf"), configuration).unwrap();
-    // dhclient stays to renew its lease, so the script ends it.
-    write_script(&link, &format!("[ \"$reason\" = BOUND ] && env > {} && kill $PPID", path("lease")));
-    let (conf, script, leases, pid) = (path("conf"), path("script"), path("leases"), path("pid"));
-    let files = ["-cf", &conf, "-sf", &script, "-lf", &leases, "-pf", &pid];
-    link.guest("timeout", &[&["20", "dhclient", "-1", "-d", "-q"], &files[..], &["tap0"]].concat());
-    let lease = fs::read_to_string(path("lease")).expect("dhclient is bound");
+    let lease = lease(&link).expect("dhclient is bound");
     for expected in [
         "new_ip_address=192.0.2.100",
         "new_subnet_mask=255.255.255.0",
@@ -152,6 +176,20 @@ fn dhclient_gets_a_lease() {
         assert!(lease.lines().any(|line| line == expected), "{expected} in\n{lease}");
     }
     assert_eq!(problems(&link.frames()), "");
+}
+
+/// What dhclient tells its script once it is bound; nothing if it is not within some seconds.
+fn lease(link: &Link) -> Option<String> {
+    let path = |name: &str| link.directory().join(name).to_str().unwrap().to_owned();
+    let configuration = "send vendor-class-identifier \"HTTPClient:Arch:00016:UNDI:003001\";\n\
+        request subnet-mask, routers, vendor-class-identifier, bootfile-name, dhcp-lease-time;\n";
+    fs::write(path("conf"), configuration).unwrap();
+    // dhclient stays to renew its lease, so the script ends it.
+    write_script(link, &format!("[ \"$reason\" = BOUND ] && env > {} && kill $PPID", path("lease")));
+    let (conf, script, leases, pid) = (path("conf"), path("script"), path("leases"), path("pid"));
+    let files = ["-cf", &conf, "-sf", &script, "-lf", &leases, "-pf", &pid];
+    link.guest("timeout", &[&["8", "dhclient", "-1", "-d", "-q"], &files[..], &["tap0"]].concat());
+    fs::read_to_string(path("lease")).ok()
 }
 
 #[test]

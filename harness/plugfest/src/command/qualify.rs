@@ -66,7 +66,7 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
             let answer = if manifest.conforms { "conforms" } else { "does not conform" };
             println!("{}: {} files are as they were signed", args.folder.display(), manifest.files.len());
             println!(
-                "  profile    {}, which the firmware of run {} {answer}",
+                "  profile    {}: the firmware of run {} {answer}",
                 report::visible(&manifest.profile),
                 report::visible(&manifest.run)
             );

@@ -1,5 +1,5 @@
 //! Captures that plugfest did not make: `captures/make.sh` made them with dnsmasq, nginx and real firmware on a TAP. What each
-//! has to be explained as was written from its set-up, before it was explained.
+//! has to be explained as follows from its set-up.
 
 use observe::{Observation, clients, observe, read};
 use record::Stage;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the captures in this folder without plugfest: real OVMF in QEMU on a TAP, dnsmasq and nginx beside it, all in a network
-# namespace, tcpdump on the TAP. `../captures.rs` says what each has to be explained as; that was written from what the
+# namespace, tcpdump on the TAP. `../captures.rs` says what each has to be explained as; that follows from what the
 # set-ups here do.
 #
 # Needs root, QEMU, dnsmasq-base, nginx-light, tcpdump, iproute2, openssl, python3. Takes about ten minutes.

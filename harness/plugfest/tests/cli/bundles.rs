@@ -4,7 +4,9 @@ use crate::bench::{Bench, Ended, ended};
 use crate::firmware::nothing_to_boot;
 use crate::runs::cached_build;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -113,6 +115,67 @@ fn a_bundle_replays_as_it_was_recorded_and_one_that_lies_does_not() {
     call(&bench, &["bundle", "no/such", "--out", &out]).exits(2);
 }
 
+/// A debugger's end of the remote serial protocol, as far as it takes to step.
+struct Debugger(TcpStream);
+
+impl Debugger {
+    fn attach(port: u16) -> Self {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                return Self(stream);
+            }
+            assert!(Instant::now() < deadline, "nobody listens");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn send(&mut self, packet: &str) {
+        let sum = packet.bytes().fold(0, u8::wrapping_add);
+        self.0.write_all(format!("${packet}#{sum:02x}").as_bytes()).unwrap();
+    }
+
+    /// The answer to a packet, without its frame.
+    fn ask(&mut self, packet: &str) -> String {
+        self.send(packet);
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        // Acknowledgement, `$`, answer, `#` and two digits.
+        while answer.len() < 3 || answer[answer.len() - 3] != b'#' {
+            self.0.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        self.0.write_all(b"+").unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        text.split_once('$').unwrap().1.rsplit_once('#').unwrap().0.to_owned()
+    }
+
+    /// RIP, the 17th register of x86-64.
+    fn at(&mut self) -> String {
+        self.ask("g")[16 * 16..17 * 16].to_owned()
+    }
+}
+
+/// Under a debugger the guest waits before its first instruction, steps forwards and backwards, and ends as it was recorded.
+fn step_back(bench: &Bench, bundle: &str) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = bench.command(&["replay", bundle, "--exact", "--gdb", &port.to_string()]);
+    let replay = command.env("PLUGFEST_CACHE", firmware::cache().unwrap()).spawn().unwrap();
+    let mut debugger = Debugger::attach(port);
+    let mut places = vec![debugger.at()];
+    for _ in 0..3 {
+        debugger.ask("s");
+        places.push(debugger.at());
+    }
+    assert!(places.windows(2).all(|two| two[0] != two[1]), "{places:?}");
+    debugger.ask("bs");
+    assert_eq!(debugger.at(), places[2], "one step back from {places:?}");
+    debugger.send("c");
+    let ended = crate::bench::wait(replay).exits(0);
+    assert!(ended.stdout.contains("same       frames: "), "{}", ended.stdout);
+}
+
 #[test]
 fn a_recording_replays_byte_for_byte_and_a_damaged_one_does_not() {
     let Some(build) = cached_build() else { return };
@@ -127,6 +190,8 @@ fn a_recording_replays_byte_for_byte_and_a_damaged_one_does_not() {
     for what in ["same       frames: ", "same       console: "] {
         assert!(same.stdout.contains(what), "{}", same.stdout);
     }
+
+    step_back(&bench, path);
 
     // A frame that was another one.
     let other = changed(&bench, &bundle, "recording/frames.pcap", |mut pcap| {

@@ -57,6 +57,12 @@ pub struct Behaviour {
     /// Whether it opens another connection when the server closed or announced to close the one that it has
     /// (RFC 9112 §9.3).
     pub reconnects: bool,
+    /// Seconds that it waits for a response, or for the next part of it.
+    pub response_seconds: u16,
+    /// How many times it asks for the rest of an image that was interrupted (RFC 9110 §14.2).
+    pub resumes: u32,
+    /// Whether it removes a content coding (RFC 9110 §8.4).
+    pub decodes_content: bool,
     /// Whether it takes a body that ends with the connection (RFC 9112 §6.3 rule 8).
     pub takes_body_until_close: bool,
     /// How it reads Content-Type.
@@ -351,6 +357,9 @@ impl Behaviour {
             sends_fragment: false,
             redirects: 5,
             reconnects: true,
+            response_seconds: 30,
+            resumes: 5,
+            decodes_content: true,
             takes_body_until_close: true,
             media_type: MediaType::IgnoringParameters,
             suffix: Suffix::AnyCase,
@@ -392,6 +401,9 @@ impl Behaviour {
             host: Host::WithoutPort,
             redirects: 0,
             takes_body_until_close: false,
+            response_seconds: 5,
+            resumes: 0,
+            decodes_content: false,
             media_type: MediaType::WholeValue,
             closing: Closing::Reset,
             tls: Tls {

@@ -44,6 +44,8 @@ pub(crate) struct Client {
     /// DNS servers, and what they have said of names.
     resolvers: Vec<IpAddr>,
     names: Vec<(String, Vec<IpAddr>)>,
+    /// The image as far as an interrupted response had it.
+    part: Option<crate::http::Part>,
     effects: Vec<Effect>,
 }
 
@@ -88,6 +90,7 @@ impl Client {
             stack: None,
             resolvers: Vec::new(),
             names: Vec::new(),
+            part: None,
             effects: Vec::new(),
         }
     }

@@ -18,8 +18,45 @@ impl Method {
     }
 }
 
-/// A request as this client sends it.
-pub(crate) fn request(method: Method, url: &Url, behaviour: &Behaviour) -> Vec<u8> {
+/// An image as far as it has arrived, and what says that the rest is of the same one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    body: Vec<u8>,
+    total: u64,
+    /// ETag or Last-Modified.
+    validator: String,
+    /// How many times the rest has been asked for.
+    pub(crate) tries: u32,
+}
+
+impl Part {
+    /// What can be kept of an incomplete `response`, with what was there `before`.
+    pub(crate) fn of(response: Response, before: Option<Self>) -> Option<Self> {
+        let head = response.head()?;
+        let (first, total) = head.extent()?;
+        let validator = head.field("etag").or_else(|| head.field("last-modified"))?.to_owned();
+        let Self { mut body, tries, .. } =
+            before.unwrap_or(Self { body: Vec::new(), total, validator: String::new(), tries: 0 });
+        if first != body.len() as u64 {
+            return None;
+        }
+        body.extend(response.into_body());
+        (!body.is_empty()).then_some(Self { body, total, validator, tries: tries + 1 })
+    }
+
+    /// The whole image, if `response` has the rest of it (RFC 9110 §15.3.7.3).
+    pub(crate) fn completed(mut self, response: Response) -> Option<Vec<u8>> {
+        let extent = response.head()?.extent()?;
+        if extent != (self.body.len() as u64, self.total) {
+            return None;
+        }
+        self.body.extend(response.into_body());
+        (self.body.len() as u64 == self.total).then_some(self.body)
+    }
+}
+
+/// A request as this client sends it; for what is missing of an image if a `part` is there.
+pub(crate) fn request(method: Method, url: &Url, behaviour: &Behaviour, part: Option<&Part>) -> Vec<u8> {
     let host = match behaviour.host {
         Host::Authority => format!("Host: {}\r\n", url.authority()),
         Host::WithoutPort => format!("Host: {}\r\n", url.host),
@@ -30,8 +67,12 @@ pub(crate) fn request(method: Method, url: &Url, behaviour: &Behaviour) -> Vec<u
         Some(fragment) if behaviour.sends_fragment => format!("#{fragment}"),
         _ => String::new(),
     };
+    let range = part.map(|Part { body, validator, .. }| {
+        format!("Range: bytes={}-\r\nIf-Range: {validator}\r\n", body.len())
+    });
+    let range = range.unwrap_or_default();
     let head = format!(
-        "{} {}{fragment} HTTP/1.1\r\n{host}Accept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n",
+        "{} {}{fragment} HTTP/1.1\r\n{host}Accept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n{range}",
         method.name(),
         url.target
     );
@@ -90,11 +131,27 @@ impl Head {
         self.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// All fields `name`.
+    fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The position of the first octet of content in the file, and the file's length.
+    fn extent(&self) -> Option<(u64, u64)> {
+        match self.status {
+            200 => Some((0, self.field("content-length")?.parse().ok()?)),
+            206 => {
+                let (range, total) = self.field("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
+                Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the connection stays open (RFC 9112 §9.3).
     pub(crate) fn keeps_connection(&self) -> bool {
         let has = |token: &str| {
-            self.field("connection")
-                .is_some_and(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
+            self.fields("connection").any(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
         };
         !has("close") && (self.minor >= 1 || has("keep-alive"))
     }
@@ -175,7 +232,11 @@ impl Response {
     fn read_head(&mut self) -> Result<bool, Malformed> {
         let mut fields = [httparse::EMPTY_HEADER; 128];
         let mut parsed = httparse::Response::new(&mut fields);
-        let length = match parsed.parse(&self.pending) {
+        let mut parser = httparse::ParserConfig::default();
+        // RFC 9112 §5.1, §5.2.
+        parser.allow_spaces_after_header_name_in_responses(true);
+        parser.allow_obsolete_multiline_headers_in_responses(true);
+        let length = match parser.parse_response(&mut parsed, &self.pending) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) if self.pending.len() < HEAD_MAX => return Ok(false),
             _ => return Err(Malformed),
@@ -203,6 +264,10 @@ impl Response {
         } else if chunked {
             Framing::Chunk(Chunk::Size)
         } else if let Some(length) = head.field("content-length") {
+            // RFC 9112 §6.3 rule 5.
+            if head.fields("content-length").any(|other| other != length) {
+                return Err(Malformed);
+            }
             Framing::Remaining(length.parse().map_err(|_| Malformed)?)
         } else {
             Framing::UntilClose
@@ -291,6 +356,9 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Err(Malformed)),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nimageXX\r\n", Err(Malformed)),
             ("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", Ok(Some("x"))),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nimage", Ok(Some("image"))),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 4\r\n\r\nimage", Err(Malformed)),
+            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\nimage", Ok(Some("image"))),
             ("HTTP/1.1 204 No Content\r\n\r\n", Ok(Some(""))),
             ("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", Err(Malformed)),
             ("garbage\r\n\r\n", Err(Malformed)),
@@ -328,6 +396,7 @@ mod tests {
         for (response, expected) in [
             ("HTTP/1.1 200 OK\r\n\r\n", true),
             ("HTTP/1.1 200 OK\r\nConnection: x, Close\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\nConnection: x\r\nConnection: close\r\n\r\n", false),
             ("HTTP/1.0 200 OK\r\n\r\n", false),
             ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", true),
         ] {

@@ -203,6 +203,7 @@ const TABLE: &[(&str, Side, &str, &str)] = &[
     ("http.head-refused", Network, "RFC 9110 §9.1", "let the server answer HEAD"),
     ("http.no-answer", Network, "RFC 9110 §3.3", "look at the web server's log"),
     ("http.connection-closed", Network, "RFC 9112 §9.6", "look at the web server's log"),
+    ("http.interrupted", Network, "RFC 9112 §8", "find out what ends the connection, or stalls it"),
     ("http.length-missing", Client, "RFC 9112 §6.3", "send Content-Length"),
     (
         "http.media-type-unknown",

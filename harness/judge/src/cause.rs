@@ -110,6 +110,7 @@ causes! {
     HTTP_CONNECTION_CLOSED = "http.connection-closed", "The server closed the connection after an answer, and the firmware did not open another.";
     HTTP_LENGTH_MISSING = "http.length-missing", "The answer carries no Content-Length, and the firmware stopped.";
     HTTP_MEDIA_TYPE_UNKNOWN = "http.media-type-unknown", "The media type selects no image handler of this firmware, and the URL's suffix did not help.";
+    HTTP_INTERRUPTED = "http.interrupted", "The server broke off a response with the image, and the firmware did not get the rest.";
     HTTP_BODY_INCOMPLETE = "http.body-incomplete", "The firmware did not receive the whole image.";
     HTTP_STOPPED_AFTER_HEAD = "http.stopped-after-head", "HEAD was answered well, but the firmware did not send GET.";
 

@@ -20,6 +20,8 @@ pub(crate) struct Exchange<'a> {
     pub target: &'a str,
     pub answer: Answer<'a>,
     pub delivered: bool,
+    /// What our server did instead of the rest of the response.
+    pub interrupted: Option<&'a str>,
 }
 
 /// What our server did with a request.
@@ -147,6 +149,7 @@ impl<'a> Facts<'a> {
                 target,
                 answer: Answer::Pending,
                 delivered: false,
+                interrupted: None,
             }),
             Event::HttpMalformed { .. } => self.malformed = true,
             Event::HttpResponse { connection, status, headers, image, .. } => {
@@ -158,6 +161,12 @@ impl<'a> Facts<'a> {
             Event::HttpUnanswered { connection, .. } => {
                 if let Some(exchange) = self.exchange_awaiting_answer(*connection) {
                     exchange.answer = Answer::None;
+                }
+            }
+            Event::HttpInterrupted { connection, how, .. } => {
+                self.last_answer = Some(at);
+                if let Some(exchange) = self.exchanges.iter_mut().rfind(|e| e.connection == *connection) {
+                    exchange.interrupted = Some(how);
                 }
             }
             Event::HttpDelivered { connection, .. } => {

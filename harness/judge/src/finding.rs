@@ -129,7 +129,7 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
         Stage::Address => address_cause(facts),
         Stage::Connect => connect_cause(facts),
         Stage::Tls => tls_cause(facts),
-        Stage::Head | Stage::Get | Stage::Image | Stage::Executed => http_cause(facts, stage),
+        Stage::Head | Stage::Get | Stage::Image | Stage::Executed => http_cause(facts, stage, ending),
     }
 }
 
@@ -225,7 +225,7 @@ fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
 }
 
 /// The first property of the answers, in the order in which a client meets them, that explains why it stopped.
-fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
+fn http_cause(facts: &Facts<'_>, stage: Stage, ending: Ending) -> (Cause, Option<String>) {
     let Some(last) = facts.exchanges.last() else { return (TCP_NO_REQUEST, None) };
     // A connection after the last request, to where a redirect led or for the next request, on which TLS failed.
     if let Some(handshake) = facts.handshakes.last()
@@ -282,7 +282,12 @@ fn http_cause(facts: &Facts<'_>, stage: Stage) -> (Cause, Option<String>) {
             header("content-type").map_or("no Content-Type".into(), |value| format!("{value:?}"));
         return (HTTP_MEDIA_TYPE_UNKNOWN, Some(media_type));
     }
-    if header("content-length").is_none() {
+    if let Some(how) = last.interrupted {
+        return (HTTP_INTERRUPTED, Some(how.to_owned()));
+    }
+    // What hangs with the image it has is not waiting for its length.
+    let hangs = stage == Stage::Image && matches!(ending, Ending::Silence | Ending::Limit);
+    if header("content-length").is_none() && !hangs {
         return (HTTP_LENGTH_MISSING, header("transfer-encoding").map(str::to_owned));
     }
     match stage {

@@ -579,6 +579,15 @@ pub enum Event {
         /// What was done instead.
         why: String,
     },
+    /// Our server broke off a response, as the scenario says.
+    HttpInterrupted {
+        /// Connection number.
+        connection: u32,
+        /// The request's method.
+        method: String,
+        /// What was done instead of the rest.
+        how: String,
+    },
     /// The guest acknowledged the last byte of a response.
     HttpDelivered {
         /// Connection number.

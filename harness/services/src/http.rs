@@ -1,12 +1,18 @@
 //! HTTP/1.x server (RFC 9110, RFC 9112): its settings.
 
+mod message;
+mod outgoing;
+mod range;
 mod request;
 mod response;
 mod session;
 mod site;
+mod transfer;
 
+pub use message::{Coding, LineEnd, Message};
 pub(crate) use session::Session;
 pub(crate) use site::Site;
+pub use transfer::{Break, Interruption, Pace, Part, Ranges};
 
 use crate::{SettingsError, delay};
 use schemars::JsonSchema;
@@ -39,6 +45,14 @@ pub struct Settings {
     pub location: Option<String>,
     /// More header fields, sent as they are after our own.
     pub headers: Vec<Header>,
+    /// How a response is written.
+    pub message: Message,
+    /// What comes little by little.
+    pub pace: Pace,
+    /// Where a response with the image ends early.
+    pub interruption: Interruption,
+    /// What is done about a request for a range of the image.
+    pub ranges: Ranges,
 }
 
 impl Default for Settings {
@@ -54,6 +68,10 @@ impl Default for Settings {
             body_delay_seconds: 0.2,
             location: None,
             headers: Vec::new(),
+            message: Message::default(),
+            pace: Pace::default(),
+            interruption: Interruption::default(),
+            ranges: Ranges::Ignored,
         }
     }
 }
@@ -76,6 +94,8 @@ pub enum Framing {
     ContentLength,
     /// `Transfer-Encoding: chunked`, and no Content-Length on HEAD either. An HTTP/1.0 request gets `UntilClose`.
     Chunked,
+    /// Both, although a sender must not (RFC 9112 §6.2); the coding counts (RFC 9112 §6.3).
+    Both,
     /// Neither: the end of the connection ends the body. HEAD has no body, so the connection stays open after it.
     UntilClose,
     /// Content-Length on GET only.
@@ -118,6 +138,25 @@ pub struct Header {
     pub value: String,
 }
 
+impl Header {
+    /// Checks the names; what else there is to check is among `texts` afterwards.
+    fn check<'a>(
+        path: &str,
+        headers: &'a [Self],
+        texts: &mut Vec<(String, Option<&'a str>)>,
+    ) -> Result<(), SettingsError> {
+        for (index, Self { name, value }) in headers.iter().enumerate() {
+            if name.is_empty() || name.contains(':') {
+                let problem = format!("{name:?} is empty or has a colon, so it cannot be sent as a name");
+                return Err(SettingsError::new(format!("{path}[{index}].name"), problem));
+            }
+            texts.push((format!("{path}[{index}].name"), Some(name)));
+            texts.push((format!("{path}[{index}].value"), Some(value)));
+        }
+        Ok(())
+    }
+}
+
 impl Settings {
     /// Checks what the types cannot; `location` has its placeholders replaced.
     pub(crate) fn check(&self, location: Option<&str>) -> Result<(), SettingsError> {
@@ -137,14 +176,9 @@ impl Settings {
         delay::check("network.http.body_delay_seconds", self.body_delay_seconds)?;
         let mut texts = vec![("network.http.content_type".to_owned(), self.content_type.as_deref())];
         texts.push(("network.http.location".to_owned(), location));
-        for (index, Header { name, value }) in self.headers.iter().enumerate() {
-            if name.is_empty() || name.contains(':') {
-                let problem = format!("{name:?} is empty or has a colon, so it cannot be sent as a name");
-                return Err(SettingsError::new(format!("network.http.headers[{index}].name"), problem));
-            }
-            texts.push((format!("network.http.headers[{index}].name"), Some(name)));
-            texts.push((format!("network.http.headers[{index}].value"), Some(value)));
-        }
+        Header::check("network.http.headers", &self.headers, &mut texts)?;
+        self.message.check(&mut texts)?;
+        self.pace.check()?;
         for (path, text) in texts {
             if text.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
                 let problem = "CR, LF or NUL would end the header field (RFC 9110 §5.5)";

@@ -10,7 +10,10 @@ mod support;
 use services::{
     NetworkSettings, address,
     dhcp4::{BootfileIn, Delivery, Layout, Order, Overload},
-    http::{Connection, Framing, HeadAnswer, Version},
+    http::{
+        Break, Coding, Connection, Framing, HeadAnswer, Header, Interruption, LineEnd, Pace, Part, Ranges,
+        Version,
+    },
 };
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 use support::{
@@ -192,6 +195,33 @@ fn lease(link: &Link) -> Option<String> {
     fs::read_to_string(path("lease")).ok()
 }
 
+const GOOD: &str = "200 1.1 1 0 0 application/efi";
+
+fn pace(network: &mut NetworkSettings, of: Part, octets: u32) {
+    network.http.pace = Pace { of: Some(of), octets, seconds: 0.02 };
+}
+
+/// The part that curl has after an interruption and the rest that it asks for make the image.
+#[test]
+fn curl_goes_on_where_it_stopped() {
+    if !require(&["curl"]) {
+        return;
+    }
+    for by in [Break::Close, Break::Reset] {
+        let resumable = |n: &mut NetworkSettings| {
+            n.http.ranges = Ranges::Served;
+            n.http.interruption = Interruption { by: Some(by), after: 5000, times: Some(1) };
+        };
+        let Some(link) = configured("curl resume", resumable) else { return };
+        let (said, part) = curl(&link, &[BOOT]);
+        assert!(said.starts_with("200 1.1 1 0 ") && said != GOOD, "{said}");
+        let (said, rest) = curl(&link, &[&format!("-r{}-", part.len()), BOOT]);
+        assert_eq!(said, "206 1.1 1 0 0 application/efi");
+        assert!(is_image(&[part, rest].concat()), "{by:?}");
+        assert_eq!(problems(&link.frames()), "");
+    }
+}
+
 #[test]
 fn curl_is_content_with_every_setting() {
     if !require(&["curl"]) {
@@ -204,6 +234,24 @@ fn curl_is_content_with_every_setting() {
     let refused: Change = |n| n.http.head = HeadAnswer::Status(405);
     let http_1_0: Change = |n| n.http.version = Version::Http10;
     let missing: Change = |n| n.http.status = 404;
+    let too_short: Change = |n| {
+        n.http.connection = Connection::Close;
+        n.http.message.content_length = vec![10];
+    };
+    // curl unfolds what it prints, but not what it looks for.
+    let fold: Change = |n| (n.http.message.fold, n.http.framing) = (true, Framing::UntilClose);
+    let extension: Change = |n| {
+        n.http.framing = Framing::Chunked;
+        n.http.message.chunk_extension = Some("trace=\"a;b\"".into());
+    };
+    let trailers: Change = |n| {
+        n.http.framing = Framing::Chunked;
+        n.http.message.trailers = vec![Header { name: "Content-Length".into(), value: "1".into() }];
+    };
+    let chunked_excess: Change = |n| {
+        n.http.framing = Framing::Chunked;
+        n.http.message.after = Some("\r\nwarning\r\n".into());
+    };
     let cases: &[(&str, Change, &[&str], &str, bool)] = &[
         ("get", |_| {}, &[BOOT], "200 1.1 1 0 0 application/efi", true),
         ("head", |_| {}, &["--head", BOOT], "200 1.1 1 0 0 application/efi", false),
@@ -233,6 +281,64 @@ fn curl_is_content_with_every_setting() {
         ("elsewhere", |_| {}, &["http://192.0.2.1/other"], "404 1.1 1 0 0 text/plain", false),
         ("closed port", |_| {}, &["http://192.0.2.1:81/"], "000 0 0 0 7 ", false),
         ("empty", |n| n.http.head = HeadAnswer::Close, &["--head", BOOT], "000 0 1 0 52 ", false),
+        ("interim", |n| n.http.message.interim = vec![100, 103], &[BOOT], GOOD, true),
+        ("phrase", |n| n.http.message.status_line = Some("HTTP/1.1 200 ".into()), &[BOOT], GOOD, true),
+        ("line end", |n| n.http.message.line_end = LineEnd::Lf, &[BOOT], GOOD, true),
+        ("fold", fold, &[BOOT], "200 1.1 1 0 0 ", true),
+        ("same length twice", |n| n.http.message.content_length = vec![0, 0], &[BOOT], GOOD, true),
+        (
+            "two lengths",
+            |n| n.http.message.content_length = vec![0, 1],
+            &[BOOT],
+            "200 1.1 1 0 8 application/efi",
+            false,
+        ),
+        ("too short", too_short, &[BOOT], "200 1.1 1 0 18 application/efi", true),
+        ("both", |n| n.http.framing = Framing::Both, &[BOOT], GOOD, true),
+        ("extension", extension, &[BOOT], GOOD, true),
+        ("trailers", trailers, &[BOOT], GOOD, true),
+        ("gzip", |n| n.http.message.coding = Coding::Gzip, &["--compressed", BOOT], GOOD, true),
+        ("gzip unread", |n| n.http.message.coding = Coding::Gzip, &[BOOT], GOOD, false),
+        ("excess", |n| n.http.message.after = Some("\r\nwarning\r\n".into()), &[BOOT], GOOD, true),
+        ("chunked excess", chunked_excess, &[BOOT], GOOD, true),
+        ("slow head", |n| pace(n, Part::Head, 10), &[BOOT], GOOD, true),
+        ("slow image", |n| pace(n, Part::Image, 10_000), &[BOOT], GOOD, true),
+        (
+            "cut",
+            |n| n.http.interruption.by = Some(Break::Close),
+            &[BOOT],
+            "200 1.1 1 0 18 application/efi",
+            false,
+        ),
+        (
+            "reset",
+            |n| n.http.interruption.by = Some(Break::Reset),
+            &[BOOT],
+            "200 1.1 1 0 56 application/efi",
+            false,
+        ),
+        (
+            "stall",
+            |n| n.http.interruption.by = Some(Break::Stall),
+            &["-m1", BOOT],
+            "200 1.1 1 0 28 application/efi",
+            false,
+        ),
+        (
+            "range",
+            |n| n.http.ranges = Ranges::Served,
+            &["-r5-9", BOOT],
+            "206 1.1 1 0 0 application/efi",
+            false,
+        ),
+        (
+            "no range",
+            |n| n.http.ranges = Ranges::Refused,
+            &["-r5-9", BOOT],
+            "416 1.1 1 0 0 text/plain",
+            false,
+        ),
+        ("range ignored", |_| {}, &["-r5-9", BOOT], GOOD, true),
     ];
     let mut frames = Vec::new();
     for (name, change, arguments, expected, whole) in cases {

@@ -3,19 +3,22 @@
 use super::{Client, Effect, Lease, State};
 use crate::behaviour::{Closing, Moment, Opening};
 use crate::console;
-use crate::http::{self, Handler, Malformed, Method, Response};
+use crate::http::{self, Handler, Malformed, Method, Part, Response};
 use crate::stack::Connection;
 use crate::tls::Secure;
 use crate::url::{Host, Url};
 use etherparse::{SlicedPacket, TransportSlice};
+use flate2::read::GzDecoder;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::GuestTime;
 
-/// EDK2's patience: for a connection, for a TLS handshake, and for a response or the next part of it.
+/// EDK2's patience: for a connection and for a TLS handshake.
 const CONNECT: Duration = Duration::from_secs(60);
 const HANDSHAKE: Duration = Duration::from_secs(60);
-const RESPONSE: Duration = Duration::from_secs(5);
+/// The most that compressed content may become.
+const DECODED_MAX: u64 = 64 << 20;
 
 /// What is to be asked for once the name in the URL has an address.
 pub(super) struct Open {
@@ -143,7 +146,7 @@ impl Client {
                 }
             }
             if !bytes.is_empty() {
-                it.until = now + RESPONSE;
+                it.until = now + self.patience();
                 match it.response.push(&bytes) {
                     Ok(true) => self.answered(now, *it),
                     Ok(false) => self.part_received(now, it),
@@ -224,8 +227,13 @@ impl Client {
         self.fail(now, console::UNEXPECTED);
     }
 
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.behaviour.response_seconds.into())
+    }
+
     fn ask(&mut self, now: GuestTime, mut it: Box<Fetching>) {
-        let request = http::request(it.method, &it.url, &self.behaviour);
+        let part = self.part.as_ref().filter(|_| it.method == Method::Get);
+        let request = http::request(it.method, &it.url, &self.behaviour, part);
         let moment = match it.method {
             Method::Head => Moment::HeadSent,
             Method::Get => Moment::GetSent,
@@ -234,7 +242,7 @@ impl Client {
             self.print(console::uri(&it.url.to_string()));
         }
         it.connecting = false;
-        it.until = now + RESPONSE;
+        it.until = now + self.patience();
         let request = match &mut it.secure {
             Some(secure) => {
                 secure.send(&request);
@@ -293,6 +301,12 @@ impl Client {
         if let Some(method) = next {
             return self.open(now, it.lease, it.url, it.redirects, method);
         }
+        if it.method == Method::Get && self.behaviour.resumes > 0 {
+            self.part = Part::of(it.response, self.part.take());
+            if self.part.as_ref().is_some_and(|part| part.tries <= self.behaviour.resumes) {
+                return self.open(now, it.lease, it.url, it.redirects, Method::Get);
+            }
+        }
         self.fail(now, console::TIMEOUT);
     }
 
@@ -327,6 +341,7 @@ impl Client {
                 self.ask(now, Box::new(it));
             }
             Method::Get if head.status == 200 => self.received(now, it),
+            Method::Get if head.status == 206 && self.part.is_some() => self.received(now, it),
             _ => self.fail(now, console::UNEXPECTED),
         }
     }
@@ -338,7 +353,17 @@ impl Client {
         if handler.is_none() || (it.response.closed() && !self.behaviour.takes_body_until_close) {
             return self.fail(now, console::UNEXPECTED);
         }
-        let image = it.response.into_body();
+        let encoded = it.response.head().and_then(|head| head.field("content-encoding")) == Some("gzip");
+        let is_rest = it.response.head().is_some_and(|head| head.status == 206);
+        let image = match self.part.take().filter(|_| is_rest) {
+            Some(part) => part.completed(it.response),
+            None => Some(it.response.into_body()),
+        };
+        let image = match image {
+            Some(image) if encoded && self.behaviour.decodes_content => decoded(&image),
+            image => image,
+        };
+        let Some(image) = image else { return self.fail(now, console::UNEXPECTED) };
         self.print(console::downloaded(image.len()));
         self.leave_connection(now);
         self.state = State::Over;
@@ -350,6 +375,13 @@ impl Client {
             _ => self.execute(&image, it.lease, &it.url.to_string()),
         }
     }
+}
+
+/// What the content coding gzip has made of something (RFC 9110 §8.4.1.3).
+fn decoded(content: &[u8]) -> Option<Vec<u8>> {
+    let mut image = Vec::new();
+    GzDecoder::new(content).take(DECODED_MAX).read_to_end(&mut image).ok()?;
+    Some(image)
 }
 
 fn is_syn(frame: &[u8]) -> bool {

@@ -269,6 +269,14 @@ fn plain() -> Vec<Row> {
             Stage::Image,
             "http.length-missing",
         ),
+        row(
+            "interrupted",
+            "{ http: { interruption: { by: close }, ranges: served } }",
+            edk2(),
+            Refuses,
+            Stage::Get,
+            "http.interrupted",
+        ),
         row("media-type", NO_SUFFIX, conforming(), Refuses, Stage::Image, "http.media-type-unknown"),
         row(
             "stops-after-head",

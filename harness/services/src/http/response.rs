@@ -3,12 +3,9 @@
 //! There is no `Date`: the server's only clock is the guest's time since power-on, and a server without a clock must
 //! not invent one (RFC 9110 §6.6.1).
 
-use super::{Framing, Version};
+use super::{Framing, Settings, Version};
 use record::HeaderField;
-use std::{collections::VecDeque, ops::Range, sync::Arc};
-
-/// Bytes of image in a chunk; the last one has fewer.
-const CHUNK: usize = 32 * 1024;
+use std::{ops::Range, sync::Arc};
 
 /// What a response carries.
 #[derive(Clone, Debug)]
@@ -17,8 +14,8 @@ pub(super) enum Body {
     None,
     /// A short text.
     Text(String),
-    /// The boot image.
-    Image(Arc<[u8]>),
+    /// A part of the boot image, or all of it.
+    Image(Arc<[u8]>, Range<usize>),
 }
 
 impl Body {
@@ -26,19 +23,18 @@ impl Body {
         match self {
             Self::None => 0,
             Self::Text(text) => text.len(),
-            Self::Image(image) => image.len(),
+            Self::Image(_, range) => range.len(),
         }
     }
 
     pub(super) fn is_image(&self) -> bool {
-        matches!(self, Self::Image(_))
+        matches!(self, Self::Image(..))
     }
 }
 
-/// A response that is ready to be sent.
+/// A response, ready but for the way it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Response {
-    pub(super) version: Version,
     pub(super) status: u16,
     pub(super) headers: Vec<HeaderField>,
     pub(super) body: Body,
@@ -49,98 +45,50 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// The bytes to send, in order.
-    pub(super) fn into_pieces(self) -> VecDeque<Piece> {
-        let mut pieces = VecDeque::from([Piece::Owned(self.head(), 0)]);
-        let (bytes, image) = match self.body {
-            Body::None => return pieces,
-            Body::Text(text) => (Arc::from(text.into_bytes()), false),
-            Body::Image(image) => (image, true),
-        };
-        let range = 0..bytes.len();
-        if self.chunked {
-            pieces.push_back(Piece::Chunked(bytes, range));
-        } else if image || !bytes.is_empty() {
-            pieces.push_back(Piece::Shared(bytes, range));
-        }
-        pieces
-    }
-
-    fn head(&self) -> Vec<u8> {
-        let minor = match self.version {
+    /// Interim responses, status line and header section.
+    pub(super) fn head(&self, settings: &Settings) -> Vec<u8> {
+        let message = &settings.message;
+        let end = message.line_end.text();
+        let minor = match settings.version {
             Version::Http10 => 0,
             Version::Http11 => 1,
         };
-        let mut head = format!("HTTP/1.{minor} {} {}\r\n", self.status, reason(self.status)).into_bytes();
+        let status_line = |status| format!("HTTP/1.{minor} {status} {}", reason(status));
+        let mut head = String::new();
+        for &status in &message.interim {
+            head += &format!("{}{end}{end}", status_line(status));
+        }
+        head += message.status_line.as_ref().unwrap_or(&status_line(self.status));
+        head += end;
+        let colon = if message.space_before_colon { " :" } else { ":" };
+        let fold = if message.fold { end } else { "" };
         for HeaderField { name, value } in &self.headers {
-            head.extend(format!("{name}: {value}\r\n").into_bytes());
+            head += &format!("{name}{colon}{fold} {value}{end}");
         }
-        head.extend(b"\r\n");
-        head
+        head += end;
+        head.into_bytes()
     }
 }
 
-/// A part of a response that is not sent yet. The image is shared, never copied whole.
-#[derive(Clone, Debug)]
-pub(super) enum Piece {
-    /// Bytes, and how many of them are sent.
-    Owned(Vec<u8>, usize),
-    /// A part of the image.
-    Shared(Arc<[u8]>, Range<usize>),
-    /// What is left to be sent in chunks, the last chunk included (RFC 9112 §7.1).
-    Chunked(Arc<[u8]>, Range<usize>),
-}
-
-/// Fills `buffer` from the front of `pieces`; the number of bytes, 0 only if there is nothing left.
-pub(super) fn fill(pieces: &mut VecDeque<Piece>, buffer: &mut [u8]) -> usize {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        let free = &mut buffer[filled..];
-        match pieces.front_mut() {
-            None => break,
-            Some(Piece::Owned(bytes, sent)) => {
-                let count = free.len().min(bytes.len() - *sent);
-                free[..count].copy_from_slice(&bytes[*sent..*sent + count]);
-                *sent += count;
-                filled += count;
-                if *sent == bytes.len() {
-                    pieces.pop_front();
-                }
-            }
-            Some(Piece::Shared(bytes, range)) => {
-                let count = free.len().min(range.len());
-                free[..count].copy_from_slice(&bytes[range.start..range.start + count]);
-                range.start += count;
-                filled += count;
-                if range.start == range.end {
-                    pieces.pop_front();
-                }
-            }
-            Some(Piece::Chunked(bytes, range)) => {
-                if range.start == range.end {
-                    pieces[0] = Piece::Owned(b"0\r\n\r\n".to_vec(), 0);
-                } else {
-                    let chunk = range.start..range.end.min(range.start + CHUNK);
-                    range.start = chunk.end;
-                    let bytes = Arc::clone(bytes);
-                    let size = format!("{:x}\r\n", chunk.len()).into_bytes();
-                    pieces.push_front(Piece::Owned(b"\r\n".to_vec(), 0));
-                    pieces.push_front(Piece::Shared(bytes, chunk));
-                    pieces.push_front(Piece::Owned(size, 0));
-                }
-            }
-        }
-    }
-    filled
-}
-
-/// The field that says where the body ends, unless nothing does.
-pub(super) fn framing_field(framing: Framing, head: bool, length: usize) -> Option<HeaderField> {
+/// The fields that say where the body of `length` octets ends, as far as any do.
+pub(super) fn framing_fields(
+    settings: &Settings,
+    framing: Framing,
+    head: bool,
+    length: usize,
+) -> Vec<HeaderField> {
+    let message = &settings.message;
+    let lengths = || {
+        let more = message.head_content_length.as_ref().filter(|_| head).unwrap_or(&message.content_length);
+        more.iter().map(|more| field("Content-Length", (length as i64).saturating_add(*more)))
+    };
+    let coding = || field("Transfer-Encoding", message.transfer_encoding.as_deref().unwrap_or("chunked"));
     match framing {
-        Framing::ContentLength => Some(field("Content-Length", length)),
-        Framing::ContentLengthOnGetOnly if !head => Some(field("Content-Length", length)),
-        Framing::Chunked => Some(field("Transfer-Encoding", "chunked")),
-        Framing::ContentLengthOnGetOnly | Framing::UntilClose => None,
+        Framing::ContentLength => lengths().collect(),
+        Framing::ContentLengthOnGetOnly if !head => lengths().collect(),
+        Framing::Chunked => vec![coding()],
+        Framing::Both => lengths().chain([coding()]).collect(),
+        Framing::ContentLengthOnGetOnly | Framing::UntilClose => Vec::new(),
     }
 }
 

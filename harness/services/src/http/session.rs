@@ -1,11 +1,13 @@
 //! One connection: requests in, responses out, in order (RFC 9112 §9).
 
+use super::Break;
+use super::outgoing::Outgoing;
 use super::request::{HEAD_LIMIT, Parsed, parse};
-use super::response::{Piece, Response, fill};
+use super::response::Response;
 use super::site::{Answer, Site};
 use crate::{tcp::Application, tls};
 use record::Event;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 use wire::GuestTime;
 
 /// The HTTP server's side of one TCP connection.
@@ -16,12 +18,11 @@ pub(crate) struct Session {
     secure: bool,
     input: Vec<u8>,
     /// The response that is being sent.
-    outgoing: VecDeque<Piece>,
+    outgoing: Outgoing,
     sending: Option<Receipt>,
-    /// The body of that response, while it waits.
-    body: Option<Held>,
-    /// Bytes handed to TCP since the connection began.
+    /// Bytes handed to TCP since the connection began, and how many of them the guest has acknowledged.
     handed_over: u64,
+    acknowledged: u64,
     /// Responses that the guest has not acknowledged wholly.
     unacknowledged: VecDeque<Receipt>,
     stage: Stage,
@@ -36,14 +37,6 @@ enum Stage {
     Stuck,
     /// The connection ends when everything is sent.
     Ending,
-}
-
-/// A body behind its header section.
-#[derive(Debug)]
-struct Held {
-    pieces: VecDeque<Piece>,
-    /// When it is sent; not known before the header section is acknowledged.
-    due: Option<GuestTime>,
 }
 
 #[derive(Debug)]
@@ -62,24 +55,19 @@ impl Session {
             connection,
             secure,
             input: Vec::new(),
-            outgoing: VecDeque::new(),
+            outgoing: Outgoing::default(),
             sending: None,
-            body: None,
             handed_over: 0,
+            acknowledged: 0,
             unacknowledged: VecDeque::new(),
             stage: Stage::Open,
             input_ended: false,
         }
     }
 
-    /// When a waiting body is to be sent.
-    fn body_due(&self) -> Option<GuestTime> {
-        self.body.as_ref()?.due
-    }
-
     /// Answers the requests that have arrived, one at a time.
     fn serve(&mut self, events: &mut Vec<Event>) {
-        while self.stage != Stage::Ending && self.outgoing.is_empty() && self.body.is_none() {
+        while self.stage != Stage::Ending && self.outgoing.is_empty() {
             match parse(&self.input) {
                 Parsed::Partial => return,
                 // A ClientHello is told whole, and it may come in several segments.
@@ -160,9 +148,23 @@ impl Session {
             self.input = Vec::new();
         }
         self.sending = Some(Receipt { method, image, end: 0 });
-        self.outgoing = response.into_pieces();
-        if self.site.body_delay() > Duration::ZERO && self.outgoing.len() > 1 {
-            self.body = Some(Held { pieces: self.outgoing.split_off(1), due: None });
+        self.outgoing = self.site.send(response);
+    }
+
+    /// Does what an interrupted response asks for.
+    fn note_break(&mut self, events: &mut Vec<Event>) {
+        if let Some(how) = self.outgoing.broken()
+            && let Some(Receipt { method, .. }) = self.sending.take()
+        {
+            events.push(Event::HttpInterrupted {
+                connection: self.connection,
+                method,
+                how: how.what().into(),
+            });
+            if how == Break::Close {
+                self.outgoing = Outgoing::default();
+                self.stage = Stage::Ending;
+            }
         }
     }
 }
@@ -190,20 +192,20 @@ impl Application for Session {
     fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
         let mut filled = 0;
         while filled < buffer.len() {
-            if self.outgoing.is_empty() && self.body_due().is_some_and(|due| due <= now) {
-                self.outgoing = self.body.take().map(|held| held.pieces).unwrap_or_default();
-            }
-            let count = fill(&mut self.outgoing, &mut buffer[filled..]);
+            let idle = self.acknowledged >= self.handed_over;
+            let count = self.outgoing.fill(now, idle, &mut buffer[filled..]);
             filled += count;
             self.handed_over += count as u64;
-            if self.outgoing.is_empty() && self.body.is_none() {
+            self.note_break(events);
+            if self.outgoing.is_empty() {
                 if let Some(mut receipt) = self.sending.take() {
                     receipt.end = self.handed_over;
                     self.unacknowledged.push_back(receipt);
                 }
                 self.serve(events);
             }
-            if self.outgoing.is_empty() {
+            // What was begun just now may be sent at once; anything else waits.
+            if count == 0 && (self.outgoing.is_empty() || self.outgoing.is_waiting()) {
                 break;
             }
         }
@@ -211,16 +213,13 @@ impl Application for Session {
     }
 
     fn wake(&self) -> Option<GuestTime> {
-        self.body_due()
+        self.outgoing.due()
     }
 
     fn acknowledged(&mut self, now: GuestTime, total: u64, events: &mut Vec<Event>) {
-        if let Some(held) = &mut self.body
-            && held.due.is_none()
-            && self.outgoing.is_empty()
-            && total >= self.handed_over
-        {
-            held.due = Some(now + self.site.body_delay());
+        self.acknowledged = total;
+        if total >= self.handed_over {
+            self.outgoing.acknowledged(now);
         }
         while self.unacknowledged.front().is_some_and(|receipt| receipt.end <= total) {
             if let Some(Receipt { method, image, .. }) = self.unacknowledged.pop_front() {
@@ -234,6 +233,11 @@ impl Application for Session {
     }
 
     fn is_over(&self) -> bool {
-        self.outgoing.is_empty() && self.body.is_none() && (self.stage == Stage::Ending || self.input_ended)
+        let stalled = self.outgoing.broken() == Some(Break::Stall);
+        (self.outgoing.is_empty() || stalled) && (self.stage == Stage::Ending || self.input_ended)
+    }
+
+    fn resets(&self) -> bool {
+        self.outgoing.broken() == Some(Break::Reset)
     }
 }

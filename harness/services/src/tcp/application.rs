@@ -34,4 +34,9 @@ pub(crate) trait Application: Send {
 
     /// Whether everything is handed over and our side of the connection is to be closed.
     fn is_over(&self) -> bool;
+
+    /// Whether the connection is to be reset.
+    fn resets(&self) -> bool {
+        false
+    }
 }

@@ -153,11 +153,8 @@ impl Connection {
         }
         self.reads_at = self.reads_at.filter(|at| *at > now);
         let mut moved = self.reads_at.is_none() && self.take_input(socket, events);
-        if self.reset_after.is_some_and(|bytes| self.acknowledged >= bytes) && self.established && !self.over
-        {
-            self.ended_by.get_or_insert(TcpEnd::ServerReset);
-            socket.abort();
-            moved |= socket.is_active();
+        if self.reset_after.is_some_and(|bytes| self.acknowledged >= bytes) {
+            moved |= self.reset(socket);
         }
         while socket.can_send() {
             // What comes after a reset is not even sent.
@@ -173,6 +170,9 @@ impl Connection {
             }
             moved = true;
         }
+        if self.session.resets() {
+            moved |= self.reset(socket);
+        }
         if self.session.is_over() && !self.closed && socket.is_active() {
             self.closed = true;
             socket.close();
@@ -180,6 +180,16 @@ impl Connection {
         }
         self.note_end(now, socket, events);
         moved
+    }
+
+    /// Resets the connection, once; whether there is anything to send for it.
+    fn reset(&mut self, socket: &mut Socket<'_>) -> bool {
+        if !self.established || self.over {
+            return false;
+        }
+        self.ended_by.get_or_insert(TcpEnd::ServerReset);
+        socket.abort();
+        socket.is_active()
     }
 
     fn take_input(&mut self, socket: &mut Socket<'_>, events: &mut Vec<Event>) -> bool {

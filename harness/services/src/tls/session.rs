@@ -383,6 +383,10 @@ impl Application for Session {
         let ended = self.input_ended && (!self.established || self.stage == Stage::Silent);
         self.ready.is_empty() && (self.stage == Stage::Ending || ended)
     }
+
+    fn resets(&self) -> bool {
+        self.http.resets()
+    }
 }
 
 impl Drop for Session {

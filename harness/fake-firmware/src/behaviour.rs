@@ -10,6 +10,8 @@ pub struct Behaviour {
     /// Whether a boot over IPv6 waits until its link-local address is no longer tentative (RFC 4862 §5.4); EDK2 does since
     /// 2025.08.
     pub waits_for_address: bool,
+    /// Whether it asks by ARP who else has its address, and gives it up to another host (RFC 2131 §4.4.1, RFC 5227 §2.1.1).
+    pub probes_address: bool,
     /// Whether it gives an address up that another host has (RFC 4862 §5.4.5).
     pub heeds_objections: bool,
     /// Whether it believes router advertisements that it has to drop (RFC 4861 §6.1.2).
@@ -97,6 +99,8 @@ pub enum Over {
 pub struct Tls {
     /// What it says first on a connection for an `https` URL.
     pub opening: Opening,
+    /// Whether it says that it will send nothing more before it closes a connection (RFC 8446 §6.1).
+    pub notifies: bool,
     /// Lowest version offered.
     pub min_version: TlsVersion,
     /// Highest version offered.
@@ -334,6 +338,7 @@ impl Behaviour {
             over: Over::Ipv4,
             wait_seconds: 0,
             waits_for_address: true,
+            probes_address: true,
             heeds_objections: true,
             believes_any_router: false,
             assumes_on_link: false,
@@ -364,6 +369,7 @@ impl Behaviour {
             media_type: MediaType::IgnoringParameters,
             suffix: Suffix::AnyCase,
             tls: Tls {
+                notifies: true,
                 opening: Opening::ClientHello,
                 // RFC 8996 §4, §5; RFC 8446 is optional for a client that speaks TLS 1.2.
                 min_version: TlsVersion::Tls12,
@@ -391,6 +397,7 @@ impl Behaviour {
     /// What EDK2's clients have in common.
     fn edk2() -> Self {
         Self {
+            probes_address: false,
             waits_for_address: false,
             assumes_on_link: true,
             tries_all_addresses: false,
@@ -414,6 +421,7 @@ impl Behaviour {
                 server_name: ServerName::Literal,
                 security_level: 0,
                 alerts: false,
+                notifies: false,
                 // It takes the handshake record for data.
                 renegotiation: Renegotiation::Breaks,
                 ..Self::conforming().tls

@@ -9,10 +9,10 @@ mod resolve;
 use crate::behaviour::{Behaviour, Execution, Moment, Over, TroubleKind};
 use crate::console::Version;
 use crate::stack::Stack;
-use crate::{console, device_path, garbage, guest};
+use crate::{arp, console, device_path, garbage, guest};
 use fetch::Fetching;
 use interface::Interface;
-use lease::{Requesting, Selecting};
+use lease::{Probing, Requesting, Selecting};
 use lease6::Settling;
 use resolve::Resolving;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -60,6 +60,7 @@ enum State {
     },
     Selecting(Selecting),
     Requesting(Requesting),
+    Probing(Box<Probing>),
     /// A boot over IPv6 that waits for its link-local address.
     Tentative,
     Soliciting(Selecting<crate::dhcp6::Offer>),
@@ -104,6 +105,7 @@ impl Client {
             State::Off { until } | State::Waiting { until } => Some(*until),
             State::Selecting(it) => Some(it.until),
             State::Requesting(it) => Some(it.until),
+            State::Probing(it) => Some(it.until),
             State::Soliciting(it) => Some(it.until),
             State::Requesting6(it) => Some(it.until),
             State::Settling(it) => Some(it.until),
@@ -123,6 +125,7 @@ impl Client {
             State::Waiting { until } if now >= *until => self.start(now),
             State::Selecting(it) if now >= it.until => self.offer_window_closes(now),
             State::Requesting(it) if now >= it.until => self.request_again(now),
+            State::Probing(it) if now >= it.until => self.probed(now, None),
             State::Soliciting(it) if now >= it.until => self.advertise_window_closes(now),
             State::Requesting6(it) if now >= it.until => self.request6_again(now),
             State::Settling(it) if now >= it.until => self.settled(now),
@@ -144,6 +147,12 @@ impl Client {
         }
         if let Some(answer) = self.dhcp_answer(&frame) {
             return self.dhcp_answered(now, answer);
+        }
+        if let State::Probing(it) = &self.state {
+            if arp::is_of(&frame, it.offer.address) {
+                self.probed(now, Some(lease::IN_USE));
+            }
+            return;
         }
         if let Some(stack) = &mut self.stack {
             stack.receive(frame);

@@ -108,6 +108,12 @@ impl Secure {
         }
     }
 
+    /// Says that nothing more will be sent (RFC 8446 §6.1).
+    pub(crate) fn notify(&mut self) {
+        // Either it is among what is to be written, or there is no connection any more.
+        let _ = self.stream.shutdown();
+    }
+
     /// Encrypts a request.
     pub(crate) fn send(&mut self, plain: &[u8]) {
         self.unsent.extend_from_slice(plain);

@@ -7,6 +7,7 @@
 mod blame;
 mod cause;
 mod cause6;
+mod conversation;
 mod facts;
 mod facts6;
 mod finding;
@@ -17,6 +18,7 @@ mod waiver;
 
 pub use blame::{Blame, Side, blame};
 pub use cause::{CAUSES, Cause};
+pub use conversation::{excuse, hear};
 pub use finding::{Ending, Finding, Watched, judge};
-pub use verdict::{Charge, Ruling, deliver};
+pub use verdict::{Charge, Ruling, deliver, together};
 pub use waiver::{Waiver, WaiverError, Waivers};

@@ -1,7 +1,7 @@
 //! A finding against its expectation.
 
 use crate::{Finding, Waivers};
-use record::{Deviation, Expected, Level, Outcome, Verdict};
+use record::{AssertionResult, Deviation, Expected, Level, Outcome, Verdict};
 
 /// A verdict and the waiver that shaped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub fn deliver(charge: Charge<'_>, finding: &Finding, waivers: &Waivers) -> Ruli
         };
         return Ruling { verdict, waiver: None };
     }
-    let as_expected = observed || matches_expectation(charge.expected, finding);
+    let as_expected = observed || charge.expected.is_met(finding.outcome, finding.stage, finding.cause);
     // A waiver for another deviation does not excuse this failure, but a pass shows every waiver of the cell to be stale.
     let waiver = match as_expected {
         true => waivers.stale(charge.cell, charge.version),
@@ -56,10 +56,17 @@ pub fn deliver(charge: Charge<'_>, finding: &Finding, waivers: &Waivers) -> Ruli
     Ruling { verdict, waiver }
 }
 
-fn matches_expectation(expected: &Expected, finding: &Finding) -> bool {
-    (expected.outcome.is_empty() || expected.outcome.contains(&finding.outcome))
-        && expected.stage.is_none_or(|stage| stage == finding.stage)
-        && expected.cause.as_deref().is_none_or(|cause| Some(cause) == finding.cause)
+/// The verdict on a cell from that on its outcome and those on its conversation: the one that needs most attention.
+pub fn together(outcome: Verdict, conversation: &[AssertionResult]) -> Verdict {
+    let urgency = |verdict: &Verdict| match verdict {
+        Verdict::Pass => 0,
+        Verdict::Xfail => 1,
+        Verdict::Xpass => 2,
+        Verdict::Fail => 3,
+        Verdict::Unsupported | Verdict::Error => 4,
+    };
+    let verdicts = conversation.iter().filter_map(AssertionResult::verdict);
+    verdicts.chain([outcome]).max_by_key(urgency).unwrap_or(outcome)
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@ struct Row {
     /// Conditions on the build's version, all of which hold: `>=2022.11 <2025.08`; any version if absent.
     #[schemars(with = "Option<String>")]
     versions: Option<Spanned<String>>,
-    /// The outcome of the deviation. At least one of outcome, stage and cause is needed.
+    /// The assertion about the conversation that does not hold; then there is no outcome, stage or cause.
+    violates: Option<String>,
+    /// The outcome of the deviation. Without `violates`, at least one of outcome, stage and cause is needed.
     outcome: Option<Outcome>,
     /// The stage of the deviation.
     stage: Option<Stage>,
@@ -65,6 +67,8 @@ pub struct Waiver {
     firmware: GlobMatcher,
     versions: Versions,
     cells: Vec<Cells>,
+    /// The assertion that it is about; else it is about how a cell ends.
+    violates: Option<String>,
     outcome: Option<Outcome>,
     stage: Option<Stage>,
     cause: Option<String>,
@@ -90,7 +94,8 @@ impl Waiver {
     }
 
     fn is_of(&self, finding: &Finding) -> bool {
-        self.outcome.is_none_or(|outcome| outcome == finding.outcome)
+        self.violates.is_none()
+            && self.outcome.is_none_or(|outcome| outcome == finding.outcome)
             && self.stage.is_none_or(|stage| stage == finding.stage)
             && self.cause.as_deref().is_none_or(|cause| Some(cause) == finding.cause)
     }
@@ -215,7 +220,19 @@ impl Waivers {
 
     /// A waiver that is about this cell, whatever it excuses: stale, should the cell be as expected.
     pub fn stale(&self, cell: &str, version: &str) -> Option<&Deviation> {
-        self.all.iter().find(|waiver| waiver.is_about(cell, version)).map(|waiver| &waiver.deviation)
+        self.of_end(cell, version).map(|waiver| &waiver.deviation)
+    }
+
+    fn of_end(&self, cell: &str, version: &str) -> Option<&Waiver> {
+        self.all.iter().find(|waiver| waiver.violates.is_none() && waiver.is_about(cell, version))
+    }
+
+    /// The waiver that excuses what violates this assertion in a cell: stale, should it be kept.
+    pub fn of_assertion(&self, cell: &str, version: &str, assertion: &str) -> Option<&Deviation> {
+        let is_of = |waiver: &&Waiver| {
+            waiver.violates.as_deref() == Some(assertion) && waiver.is_about(cell, version)
+        };
+        self.all.iter().find(is_of).map(|waiver| &waiver.deviation)
     }
 
     /// Whether some waiver is about this point, on whatever build.
@@ -253,12 +270,18 @@ impl Lint<'_> {
     }
 
     fn waiver(&mut self, row: &Spanned<Row>, firmware: &GlobMatcher) -> Option<Waiver> {
-        let Row { cells, versions, outcome, stage, cause, reason, link, owner, expires } = &row.value;
+        let Row { cells, versions, violates, outcome, stage, cause, reason, link, owner, expires } =
+            &row.value;
         if cells.is_empty() {
             self.problem(row, format!("the waiver `{reason}` is about no cells; name them in `cells`"));
         }
-        if outcome.is_none() && stage.is_none() && cause.is_none() {
-            let what = "this waiver would excuse every failure; say which with `outcome`, `stage` or `cause`";
+        let ends = outcome.is_some() || stage.is_some() || cause.is_some();
+        if !ends && violates.is_none() {
+            let what = "this waiver would excuse every failure; say which with `outcome`, `stage`, `cause` or `violates`";
+            self.problem(row, what.into());
+        }
+        if ends && violates.is_some() {
+            let what = "`violates` is about the conversation; `outcome`, `stage` and `cause` need a waiver of their own";
             self.problem(row, what.into());
         }
         if let Some(cause) =
@@ -282,6 +305,7 @@ impl Lint<'_> {
             firmware: firmware.clone(),
             versions: conditions.ok()?.unwrap_or_default(),
             cells,
+            violates: violates.clone(),
             outcome: *outcome,
             stage: *stage,
             cause: cause.as_ref().map(|cause| cause.value.clone()),

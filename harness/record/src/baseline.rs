@@ -49,6 +49,9 @@ pub struct Ended {
     /// Stable cause identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Assertions about the conversation that do not hold, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violated: Vec<String>,
     /// Whether the verdict is not to be relied on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
@@ -88,6 +91,14 @@ impl Ended {
     /// How this cell ended.
     pub fn of(cell: &CellResult) -> Self {
         let CellResult { verdict, outcome, stage, cause, flaky, .. } = cell;
-        Self { verdict: *verdict, outcome: *outcome, stage: *stage, cause: cause.clone(), flaky: *flaky }
+        let violated = cell.violated().map(|assertion| assertion.id.clone()).collect();
+        Self {
+            verdict: *verdict,
+            outcome: *outcome,
+            stage: *stage,
+            cause: cause.clone(),
+            violated,
+            flaky: *flaky,
+        }
     }
 }

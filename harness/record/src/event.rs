@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One line of the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Guest time in microseconds since power-on.
     pub at: GuestTime,
@@ -18,7 +18,7 @@ pub struct Entry {
 }
 
 /// Which way a frame went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// The guest sent it.
@@ -28,7 +28,7 @@ pub enum Direction {
 }
 
 /// DHCP message types (RFC 2132 §9.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dhcp4Message {
     /// DHCPDISCOVER
@@ -52,7 +52,7 @@ pub enum Dhcp4Message {
 }
 
 /// DHCPv6 message types (RFC 8415 §7.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum Dhcp6Message {
@@ -74,7 +74,7 @@ pub enum Dhcp6Message {
 }
 
 /// Why DHCPv6 servers left a message without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dhcp6Silence {
     /// There is no server.
@@ -108,7 +108,7 @@ pub enum FrameProtocol {
 }
 
 /// What a link does to a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkFault {
     /// It was lost.
@@ -135,7 +135,7 @@ impl LinkFault {
 }
 
 /// What an answer says of an address's time, seconds (RFC 8415 §21.4, §21.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dhcp6Times {
     /// When the client is to renew; 0 leaves it to the client.
     pub t1: u32,
@@ -148,7 +148,7 @@ pub struct Dhcp6Times {
 }
 
 /// Address and port of one end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoint {
     /// IPv4 or IPv6 address.
     pub address: IpAddr,
@@ -171,7 +171,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// How a TCP connection ended, as seen by our side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TcpEnd {
     /// The guest sent FIN first.
@@ -185,7 +185,7 @@ pub enum TcpEnd {
 }
 
 /// A header field as it was on the wire; bytes that are not UTF-8 become U+FFFD.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeaderField {
     /// Field name, case as sent.
     pub name: String,
@@ -194,7 +194,7 @@ pub struct HeaderField {
 }
 
 /// How the running payload says it was loaded (`EFI_LOADED_IMAGE_PROTOCOL`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadedFrom {
     /// The device path in the UEFI text form, as far as its nodes are known.
     pub device_path: String,
@@ -203,7 +203,7 @@ pub struct LoadedFrom {
 }
 
 /// What happened. Guest-controlled text in here is data: whoever prints it escapes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A frame crossed the segment; `number` is its packet number in `capture.pcapng`.

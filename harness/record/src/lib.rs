@@ -3,6 +3,7 @@
 //! Everything a run leaves on disk is made of these types; [`results`] has a published JSON Schema and a version.
 
 mod baseline;
+mod conversation;
 mod event;
 mod outcome;
 mod results;
@@ -10,6 +11,7 @@ mod time;
 mod tls;
 
 pub use baseline::{BASELINE_ID, Baseline, BaselineFirmware, Ended};
+pub use conversation::{Assertion, AssertionResult, AssertionState, Bounds, Matcher, Pattern, Requirement};
 pub use event::{
     Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, FrameProtocol,
     HeaderField, LinkFault, LoadedFrom, TcpEnd,

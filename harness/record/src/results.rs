@@ -1,6 +1,6 @@
 //! `results.json`: one run, its firmware, its cells.
 
-use crate::{ClientHello, Level, Outcome, Stage, Verdict};
+use crate::{AssertionResult, AssertionState, ClientHello, Level, Outcome, Stage, Verdict};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -198,6 +198,15 @@ pub struct Expected {
     pub cause: Option<String>,
 }
 
+impl Expected {
+    /// Whether a cell that ended so is as expected.
+    pub fn is_met(&self, outcome: Outcome, stage: Stage, cause: Option<&str>) -> bool {
+        (self.outcome.is_empty() || self.outcome.contains(&outcome))
+            && self.stage.is_none_or(|expected| expected == stage)
+            && self.cause.as_deref().is_none_or(|expected| Some(expected) == cause)
+    }
+}
+
 /// A known deviation of a build that a waiver file names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deviation {
@@ -240,6 +249,9 @@ pub struct CellResult {
     pub detail: String,
     /// The waiver that applied.
     pub waiver: Option<Deviation>,
+    /// What came of the assertions about the conversation; `verdict` is the worst of theirs and that of the outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversation: Vec<AssertionResult>,
     /// Host seconds, of all runs of the cell together.
     pub wall_seconds: f64,
     /// Guest seconds from power-on.
@@ -261,6 +273,27 @@ pub struct CellResult {
     pub client_hello: Option<ClientHello>,
     /// Evidence files, relative to the run's directory.
     pub evidence: Option<EvidencePaths>,
+}
+
+impl CellResult {
+    /// The verdict on the outcome alone.
+    pub fn outcome_verdict(&self) -> Verdict {
+        let (Some(outcome), Some(stage), false) = (self.outcome, self.stage, self.conversation.is_empty())
+        else {
+            return self.verdict;
+        };
+        match (self.expected.is_met(outcome, stage, self.cause.as_deref()), self.waiver.is_some()) {
+            (true, false) => Verdict::Pass,
+            (true, true) => Verdict::Xpass,
+            (false, true) => Verdict::Xfail,
+            (false, false) => Verdict::Fail,
+        }
+    }
+
+    /// The assertions that do not hold.
+    pub fn violated(&self) -> impl Iterator<Item = &AssertionResult> {
+        self.conversation.iter().filter(|assertion| assertion.state == AssertionState::Violated)
+    }
 }
 
 /// A cell that ran several times.

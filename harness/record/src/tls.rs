@@ -28,7 +28,7 @@ pub struct ClientHello {
 }
 
 /// What a server is prepared to do on a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerSetup {
     /// Lowest version, for example `TLS 1.2`.
     pub min_version: String,
@@ -49,7 +49,7 @@ pub struct ServerSetup {
 }
 
 /// Handshake messages (RFC 8446 §4, RFC 5246 §7.4), and ChangeCipherSpec, which counts as one here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs)]
 pub enum TlsMessage {
@@ -124,7 +124,7 @@ impl TlsMessage {
 }
 
 /// Level of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertLevel {
     /// 1
@@ -136,7 +136,7 @@ pub enum AlertLevel {
 }
 
 /// Why our server could not go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsFailure {
     /// The bytes are not TLS.

@@ -133,5 +133,8 @@ pub fn said(ended: &Ended) -> String {
     if let Some(cause) = &ended.cause {
         text.push_str(&format!(": {cause}"));
     }
+    if !ended.violated.is_empty() {
+        text.push_str(&format!(", violates {}", ended.violated.join(", ")));
+    }
     text
 }

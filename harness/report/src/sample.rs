@@ -230,6 +230,7 @@ impl Maker {
                 cause: cause.map(str::to_owned),
                 detail: detail.to_owned(),
                 waiver: None,
+                conversation: Vec::new(),
                 wall_seconds: 0.3 + guest_seconds / 50.0,
                 guest_seconds,
                 attempts: 1,

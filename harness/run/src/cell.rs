@@ -5,7 +5,7 @@ use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding, Watched};
 use payload::Payload;
-use record::{Accelerator, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
+use record::{Accelerator, AssertionResult, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
 use services::{Network, NetworkError};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ const LATE_ANSWER: Duration = Duration::from_secs(1);
 /// What a cell that says something about its firmware leaves.
 pub(crate) struct Finished {
     pub finding: Finding,
+    pub conversation: Vec<AssertionResult>,
     pub transcript: Transcript,
     pub client_hello: Option<ClientHello>,
     pub evidence: EvidencePaths,
@@ -147,6 +148,7 @@ pub(crate) async fn attempt<G: Guests>(
     match ending {
         Ok(ending) => Ok(Finished {
             finding: judge::judge(&kept.entries, Watched { ending, ended: now, image_started, ipv6_began }),
+            conversation: judge::hear(&kept.entries, &cell.conversation),
             transcript: Transcript::of(&kept.entries, firmware.family),
             client_hello: client_hello(&kept.entries),
             evidence,

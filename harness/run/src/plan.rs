@@ -3,7 +3,7 @@
 use crate::{Equipment, Unequipped};
 use firmware::Firmware;
 use indexmap::IndexMap;
-use record::{Capability, Expected, Level, Shard};
+use record::{Assertion, Capability, Expected, Level, Shard};
 use scenario::{Point, Scenario, Selected};
 use services::NetworkSettings;
 use std::path::Path;
@@ -38,6 +38,8 @@ pub struct Cell {
     pub level: Level,
     /// What a conforming client does.
     pub expected: Expected,
+    /// What it does on the way.
+    pub conversation: Vec<Assertion>,
     /// The first of what it needs that the firmware is declared to be without.
     pub lacks: Option<Capability>,
     /// The network.
@@ -146,6 +148,7 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
         params: point.params.clone(),
         level: point.level,
         expected: point.expected.clone(),
+        conversation: point.conversation.clone(),
         lacks: lack(scenario, point, build),
         network: point.network.clone(),
         equipment: Ok(Equipment::default()),

@@ -10,8 +10,8 @@ use crate::repeat::{Run, Runs};
 use crate::{Cell, Guests, Plan};
 use judge::{Charge, Waivers, deliver};
 use record::{
-    Accelerator, CellResult, ClockMode, EvidencePaths, FirmwareRecord, Level, Outcome, QemuRecord, Results,
-    RunRecord, ShardRecord, Verdict,
+    Accelerator, AssertionResult, AssertionState, CellResult, ClockMode, EvidencePaths, FirmwareRecord,
+    Level, Outcome, QemuRecord, Results, RunRecord, ShardRecord, Verdict,
 };
 use std::cell::{Cell as Slot, RefCell};
 use std::io;
@@ -394,7 +394,15 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
     }
 
     fn judged(&self, cell: &Cell, finished: Finished, attempts: u32) -> Run {
-        let Finished { finding, transcript, client_hello, evidence, guest_time, accelerator } = finished;
+        let Finished {
+            finding,
+            mut conversation,
+            transcript,
+            client_hello,
+            evidence,
+            guest_time,
+            accelerator,
+        } = finished;
         self.accelerators.borrow_mut()[cell.firmware] = accelerator;
         let firmware = &self.plan.firmware[cell.firmware];
         let charge = Charge {
@@ -406,13 +414,20 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
         };
         let ruling = deliver(charge, &finding, &self.options.waivers);
         let mut detail = finding.detail;
+        match cell.lacks {
+            // Nothing is asked of a build that cannot do it.
+            Some(_) => conversation.clear(),
+            None => judge::excuse(&mut conversation, &cell.id, &firmware.version, &self.options.waivers),
+        }
         if let (Some(need), Outcome::Boots) = (cell.lacks, finding.outcome) {
             let id = if firmware.family.has(need) { &firmware.id } else { firmware.family.id() };
             detail.push_str(&format!(" But {id} is declared to be without {need}; mend the declaration."));
         }
+        detail.extend(conversation.iter().filter_map(violation));
         let result = CellResult {
-            verdict: ruling.verdict,
+            verdict: judge::together(ruling.verdict, &conversation),
             waiver: ruling.waiver,
+            conversation,
             outcome: Some(finding.outcome),
             stage: Some(finding.stage),
             cause: finding.cause.map(str::to_owned),
@@ -457,6 +472,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             cause: None,
             detail,
             waiver: None,
+            conversation: Vec::new(),
             wall_seconds: 0.0,
             guest_seconds: 0.0,
             attempts,
@@ -552,4 +568,10 @@ fn evidence_directory(id: &str, run: u32) -> String {
     let (firmware, point) = (plain(firmware), plain(point));
     let cell = format!("cells/{firmware}/{point}-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
     if run == 1 { cell } else { format!("{cell}/repeat-{run}") }
+}
+/// What a violated assertion adds to a cell's story.
+fn violation(assertion: &AssertionResult) -> Option<String> {
+    let AssertionResult { id, clause, state, detail, waiver, .. } = assertion;
+    let known = waiver.as_ref().map(|waiver| format!(" Known: {}", waiver.reason)).unwrap_or_default();
+    (*state == AssertionState::Violated).then(|| format!(" It violates {id} ({clause}): {detail}{known}"))
 }

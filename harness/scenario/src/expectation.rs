@@ -138,7 +138,7 @@ pub(crate) fn exceptions<'d>(
         .iter()
         .map(|combination| {
             let mut matching =
-                (0..document.except.len()).filter(|i| holds(&document.except[*i], &combination.params));
+                (0..document.except.len()).filter(|i| is_at(&document.except[*i].place, &combination.params));
             let first = matching.next();
             used.iter_mut().enumerate().filter(|(i, _)| Some(*i) == first).for_each(|(_, used)| *used = true);
             for second in matching {
@@ -164,8 +164,9 @@ pub(crate) fn exceptions<'d>(
     chosen
 }
 
-fn holds(exception: &Exception, params: &IndexMap<String, Value>) -> bool {
-    exception.place.iter().all(|(path, named)| {
+/// Whether a point is at a place: whether its swept settings have the values that are named there.
+pub(crate) fn is_at(place: &IndexMap<String, Value>, params: &IndexMap<String, Value>) -> bool {
+    place.iter().all(|(path, named)| {
         let value = params.get(path);
         value == Some(named)
             || named.as_array().is_some_and(|list| list.iter().any(|named| value == Some(named)))

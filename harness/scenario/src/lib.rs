@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod conversation;
 mod diagnostic;
 mod expectation;
 mod fault;
@@ -23,8 +24,8 @@ mod tree;
 
 pub use diagnostic::{Diagnostic, InvalidFile};
 pub use load::{LoadError, Scenario, load_dir};
-pub use model::Requirement;
 pub use point::Point;
+pub use record::Requirement;
 pub use schema::json_schema;
 pub use select::{NoMatch, Selected, Selector, SelectorError, open, select};
 pub use sweep::MAX_POINTS;

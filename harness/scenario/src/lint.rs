@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::model::Document;
 use crate::tree::{Content, Node};
+use record::Requirement;
 use std::ops::Range;
 
 /// Keys without which there is no scenario.
@@ -120,8 +121,7 @@ pub(crate) fn prose(
         sentence("why", why, span("why"), 300, errors);
     }
     if let Some(requirement) = &document.requirement {
-        sentence("requirement.text", &requirement.text, span("requirement.text"), 300, errors);
-        clauses(&requirement.spec, span("requirement.spec"), errors);
+        self::requirement(requirement, root, errors);
     }
     let links = root.get("reports").map(Node::elements).unwrap_or_default();
     for link in links {
@@ -148,6 +148,13 @@ pub(crate) fn prose(
             );
         }
     }
+}
+
+/// The rules for a requirement of the block at `node`.
+pub(crate) fn requirement(requirement: &Requirement, node: &Node, errors: &mut Vec<Diagnostic>) {
+    let span = |path: &str| node.nearest(path).span.clone();
+    sentence("requirement.text", &requirement.text, span("requirement.text"), 300, errors);
+    clauses(&requirement.spec, span("requirement.spec"), errors);
 }
 
 fn identifier(id: &str, span: Range<usize>, expected: Option<&str>, errors: &mut Vec<Diagnostic>) {
@@ -192,9 +199,14 @@ fn identifier(id: &str, span: Range<usize>, expected: Option<&str>, errors: &mut
 
 /// Kebab-case words separated by `/`, at least two.
 fn is_identifier(id: &str) -> bool {
-    let is_word =
-        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    id.contains('/') && id.split('/').all(|segment| segment.split('-').all(is_word))
+    id.contains('/') && id.split('/').all(is_word)
+}
+
+/// Lower-case words and digits, joined by `-`.
+pub(crate) fn is_word(text: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    text.split('-').all(is_part)
 }
 
 fn sentence(name: &str, text: &str, span: Range<usize>, longest: usize, errors: &mut Vec<Diagnostic>) {

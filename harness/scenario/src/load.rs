@@ -1,11 +1,11 @@
 //! Scenario files and trees of them.
 
 use crate::diagnostic::{Diagnostic, InvalidFile};
-use crate::model::{Document, Expect, OneOrMore, Requirement};
+use crate::model::{Document, Expect, OneOrMore};
 use crate::point::Point;
 use crate::tree::{MAX_FILE_BYTES, Node};
 use crate::{lint, read, sweep};
-use record::Capability;
+use record::{Assertion, Capability, Requirement};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -27,6 +27,8 @@ pub struct Scenario {
     pub reports: Vec<String>,
     /// What the firmware must be able to do for this to say anything about it.
     pub needs: Vec<Capability>,
+    /// What it asserts of the conversation, as it stands in the file; see [`Point::conversation`].
+    pub conversation: Vec<Assertion>,
     /// The file.
     pub path: PathBuf,
     /// SHA-256 of the file, hexadecimal.
@@ -89,9 +91,10 @@ impl Scenario {
         };
         match (errors.is_empty(), document.id, document.title, document.requirement, document.why) {
             (true, Some(id), Some(title), Some(requirement), Some(why)) => {
-                let (reports, needs) = (document.reports, document.needs);
+                let (reports, needs, conversation) =
+                    (document.reports, document.needs, document.conversation);
                 let (path, sha256) = (path.to_owned(), sha256(bytes));
-                Ok(Self { id, title, requirement, why, reports, needs, path, sha256, points })
+                Ok(Self { id, title, requirement, why, reports, needs, conversation, path, sha256, points })
             }
             _ => Err(invalid(source, errors)),
         }
@@ -125,6 +128,7 @@ impl Scenario {
             needs: self.needs.clone(),
             network: Some(point.network.clone()),
             expect,
+            conversation: point.conversation.clone(),
             ..Document::default()
         };
         let yaml =

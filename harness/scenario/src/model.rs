@@ -1,7 +1,7 @@
 //! The scenario language: what the keys of a file are called and what they hold.
 
 use indexmap::IndexMap;
-use record::{Capability, Level, Outcome, Stage};
+use record::{Assertion, Capability, Level, Outcome, Requirement, Stage};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -53,22 +53,13 @@ pub(crate) struct Document {
     /// Points of the sweep at which something else is expected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<Exception>,
+    /// What a conforming client does on the way, whatever the end: each a finding of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversation: Vec<Assertion>,
 }
 
 fn http() -> Vec<Capability> {
     vec![Capability::Http]
-}
-
-/// The clause that a scenario checks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Requirement {
-    /// Specification and section, `; ` between several: `RFC 9110 §8.3.1`, `UEFI 2.11 §24.7.3`.
-    pub spec: String,
-    /// How binding it is (RFC 2119), or `observe` for rows that describe and cannot fail.
-    pub level: Level,
-    /// What the clause says, in one sentence.
-    pub text: String,
 }
 
 /// What a conforming client does.

@@ -11,7 +11,7 @@
 //!   as is a `{` or `(` at the beginning of any text.
 
 use indexmap::IndexMap;
-use record::{Expected, Level};
+use record::{Assertion, Expected, Level};
 use serde_json::Value;
 use services::NetworkSettings;
 use std::fmt::Write;
@@ -29,6 +29,8 @@ pub struct Point {
     pub level: Level,
     /// What a conforming client does here; without outcomes at level `observe`.
     pub expected: Expected,
+    /// What it does on the way.
+    pub conversation: Vec<Assertion>,
 }
 
 impl Point {

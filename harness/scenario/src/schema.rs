@@ -26,7 +26,8 @@ pub fn json_schema() -> Value {
     }
     fill(&mut schema["properties"]["vary"], lists);
     fill(&mut schema["properties"]["exclude"]["items"], values);
-    fill(&mut schema["$defs"]["Exception"]["properties"]["where"], choices);
+    fill(&mut schema["$defs"]["Exception"]["properties"]["where"], choices.clone());
+    fill(&mut schema["$defs"]["Assertion"]["properties"]["where"], choices);
     schema
 }
 

@@ -1,5 +1,6 @@
 //! From `vary`, `exclude`, `network` and `except` to points, with everything checked on the way.
 
+use crate::conversation;
 use crate::diagnostic::Diagnostic;
 use crate::expectation::{exceptions, expectations, expected};
 use crate::model::Document;
@@ -31,6 +32,7 @@ pub(crate) fn points(
     if errors.len() == before {
         assignments(document, root, errors);
         expectations(document, root, errors);
+        conversation::check(document, root, errors);
     }
     if errors.len() > before {
         return Vec::new();
@@ -42,11 +44,20 @@ pub(crate) fn points(
         return Vec::new();
     }
     let level = document.requirement.as_ref().map_or(Level::Observe, |requirement| requirement.level);
+    let conversations: Vec<_> = combinations
+        .iter()
+        .zip(&networks)
+        .map(|(combination, network)| conversation::resolve(document, root, combination, network, errors))
+        .collect();
+    if errors.len() > before {
+        return Vec::new();
+    }
     combinations
         .into_iter()
         .zip(networks)
         .zip(chosen)
-        .map(|((combination, network), exception)| {
+        .zip(conversations)
+        .map(|(((combination, network), exception), conversation)| {
             let level = exception.and_then(|e| e.level).unwrap_or(level);
             let expect = exception.and_then(|e| e.expect.as_ref()).or(document.expect.as_ref());
             Point {
@@ -55,6 +66,7 @@ pub(crate) fn points(
                 network,
                 level,
                 expected: expected(level, expect),
+                conversation,
             }
         })
         .collect()
@@ -162,8 +174,8 @@ fn size(root: &Node, errors: &mut Vec<Diagnostic>) {
 /// `exclude` and `except: where` name swept settings and swept values.
 fn assignments(document: &Document, root: &Node, errors: &mut Vec<Diagnostic>) {
     let excluded = root.get("exclude").map(Node::elements).unwrap_or_default();
-    let places =
-        root.get("except").map(Node::elements).unwrap_or_default().iter().filter_map(|e| e.get("where"));
+    let elements = |key: &str| root.get(key).map(Node::elements).unwrap_or_default().iter();
+    let places = elements("except").chain(elements("conversation")).filter_map(|entry| entry.get("where"));
     for assignment in excluded.iter().chain(places) {
         if assignment.entries().is_empty() {
             errors.push(

@@ -4,9 +4,9 @@
 mod support;
 
 use fake_firmware::{Behaviour, FakeFirmware, NOT_OF_OPENSSL, Tls};
-use judge::{Ending, Finding, Watched, judge};
+use judge::{Ending, Finding, Watched, hear, judge};
 use payload::Payload;
-use record::Entry;
+use record::{Assertion, AssertionState, Bounds, Entry, Matcher};
 use scenario::{Point, Scenario, load_dir};
 use services::{Network, NetworkError};
 use std::{path::Path, sync::LazyLock};
@@ -23,7 +23,7 @@ static SHIPPED: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
 static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| Certificates::of(&SHIPPED));
 
 /// What is found about `behaviour` at `point`; nothing if this host's OpenSSL cannot do what is asked of the server.
-fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
+fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
     let payload = Payload::new("x64", [0x17; 16]).expect("a payload");
     let identity = CERTIFICATES.of_server(point);
     let mut network = match Network::with_identity(&point.network, payload.image(), identity) {
@@ -39,6 +39,12 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
         |ending, ended| Watched { ending, ended, image_started: ending == Ending::Proof, ipv6_began: None };
     let mut guest = FakeFirmware::new(behaviour);
     let mut timeline: Vec<Entry> = Vec::new();
+    let mut number = 0;
+    let mut packet = |direction, bytes: &[u8]| {
+        number += 1;
+        let (length, summary) = (bytes.len(), evidence::summary::line(bytes));
+        Event::Frame { number, direction, length, summary }
+    };
     let mut last_sign_of_life = GuestTime::ZERO;
     loop {
         let wake = network.poll_at().map_or(LIMIT, |at| at.min(LIMIT));
@@ -46,16 +52,22 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
         let now = match guest.step(Some(wake)).expect("there is a wake-up time") {
             GuestEvent::Frame { at, direction: Direction::FromGuest, bytes } => {
                 last_sign_of_life = at;
+                timeline.push(Entry { at, event: packet(Direction::FromGuest, &bytes) });
                 network.receive(at, &bytes, &mut out);
                 if let Some(proof) = payload.read_proof(&bytes) {
                     timeline.push(Entry { at, event: proof.clone() });
                     if matches!(proof, Event::Proof { genuine: true, .. }) {
-                        return Some(judge(&timeline, watched(Ending::Proof, at)));
+                        let finding = judge(&timeline, watched(Ending::Proof, at));
+                        return Some((finding, timeline));
                     }
                 }
                 at
             }
-            GuestEvent::Frame { at, .. } | GuestEvent::Monitor { at, .. } => at,
+            GuestEvent::Frame { at, bytes, .. } => {
+                timeline.push(Entry { at, event: packet(Direction::ToGuest, &bytes) });
+                at
+            }
+            GuestEvent::Monitor { at, .. } => at,
             GuestEvent::Console { at, .. } => {
                 last_sign_of_life = at;
                 at
@@ -65,7 +77,8 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<Finding> {
                 at
             }
             GuestEvent::Tick { .. } | GuestEvent::Exited { .. } => {
-                return Some(judge(&timeline, watched(Ending::NothingToBoot, last_sign_of_life)));
+                let finding = judge(&timeline, watched(Ending::NothingToBoot, last_sign_of_life));
+                return Some((finding, timeline));
             }
         };
         timeline.extend(out.events.into_iter().map(|event| Entry { at: now, event }));
@@ -79,7 +92,7 @@ fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {
     for point in SHIPPED.iter().filter(|scenario| scenario.id.starts_with(prefix)).flat_map(Scenario::points)
     {
         let expected = &point.expected;
-        let Some(found) = run(behaviour, point) else { continue };
+        let Some((found, timeline)) = run(behaviour, point) else { continue };
         let as_expected = expected.outcome.is_empty()
             || expected.outcome.contains(&found.outcome)
                 && expected.stage.is_none_or(|stage| stage == found.stage)
@@ -88,6 +101,9 @@ fn deviations(behaviour: &Behaviour, prefix: &str) -> Vec<String> {
             deviations
                 .push(format!("{}: {} at {} ({:?})", point.id, found.outcome, found.stage, found.cause));
         }
+        let violated = hear(&timeline, &point.conversation).into_iter();
+        let violated = violated.filter(|assertion| assertion.state == AssertionState::Violated);
+        deviations.extend(violated.map(|it| format!("{} violates {}: {}", point.id, it.id, it.detail)));
     }
     deviations
 }
@@ -100,6 +116,61 @@ fn a_conforming_client_meets_every_expectation() {
         .partition(|deviation| NOT_OF_OPENSSL.iter().any(|point| deviation.starts_with(point)));
     assert_eq!(new, Vec::<String>::new());
     assert_eq!(known.len(), NOT_OF_OPENSSL.len(), "no deviation any more: {known:?}");
+}
+
+/// What an assertion would have to be for a timeline that keeps it to violate it, for each thing that it asserts.
+fn flipped(assertion: &Assertion, count: usize) -> Vec<Assertion> {
+    let mut flipped = Vec::new();
+    for path in assertion.has.iter().flat_map(|has| has.0.keys()) {
+        let mut one = assertion.clone();
+        let matcher = one.has.as_mut().and_then(|has| has.0.get_mut(path)).expect("a key of it");
+        *matcher = Matcher::Not { not: Box::new(matcher.clone()) };
+        flipped.push(one);
+    }
+    if assertion.at_least.is_some() {
+        flipped.push(Assertion { at_least: Some(count + 1), ..assertion.clone() });
+    }
+    if assertion.at_most.is_some() && count > 0 {
+        flipped.push(Assertion { at_most: Some(count - 1), ..assertion.clone() });
+    }
+    if assertion.apart_seconds.is_some() {
+        let never = Bounds { min: Some(1e6), max: None };
+        flipped.push(Assertion { apart_seconds: Some(never), ..assertion.clone() });
+    }
+    flipped
+}
+
+/// Assertions of which no shipped point with a conforming client shows anything: its image runs before its FIN is answered,
+/// and it does not ask a busy server again.
+const NOT_OF_THE_CONFORMING: [&str; 2] = ["http/exchange: closed-in-order", "http/retry-after: waits"];
+
+/// What is asserted of a conversation takes place somewhere, and the opposite would be noticed there.
+#[test]
+fn every_assertion_is_about_something_and_can_fail() {
+    let mut idle = Vec::new();
+    for scenario in SHIPPED.iter().filter(|scenario| !scenario.conversation.is_empty()) {
+        let mut tested: Vec<String> = Vec::new();
+        for point in scenario.points() {
+            let Some((_, timeline)) = run(&Behaviour::conforming(), point) else { continue };
+            let results = hear(&timeline, &point.conversation);
+            for (assertion, result) in point.conversation.iter().zip(results) {
+                if result.state == AssertionState::Untested {
+                    continue;
+                }
+                tested.push(assertion.id.clone());
+                let count = result.detail.split(' ').next().and_then(|count| count.parse().ok());
+                let Some(count) = count.filter(|_| result.state == AssertionState::Kept) else { continue };
+                for flipped in flipped(assertion, count) {
+                    let [flipped] = &hear(&timeline, &[flipped])[..] else { panic!("one result") };
+                    let at = format!("{} {}: {}", point.id, assertion.id, flipped.detail);
+                    assert_eq!(flipped.state, AssertionState::Violated, "{at}");
+                }
+            }
+        }
+        let untested = scenario.conversation.iter().filter(|assertion| !tested.contains(&assertion.id));
+        idle.extend(untested.map(|assertion| format!("{}: {}", scenario.id, assertion.id)));
+    }
+    assert_eq!(idle, NOT_OF_THE_CONFORMING);
 }
 
 /// The proof that the scenarios can tell clients apart.
@@ -145,5 +216,42 @@ fn other_clients_do_not() {
         (tls(|tls| tls.trust = fake_firmware::Trust::Everybody), "tls/no-trust"),
     ] {
         assert!(!deviations(&behaviour, scenario).is_empty(), "{scenario} tells nothing of {behaviour:?}");
+    }
+}
+
+/// The same for assertions about the conversation, where the end is as it should be.
+#[test]
+fn other_clients_are_heard() {
+    let conforming = Behaviour::conforming;
+    let tls = |change: fn(&mut Tls)| {
+        let mut behaviour = conforming();
+        change(&mut behaviour.tls);
+        behaviour
+    };
+    let changed = |change: fn(&mut Behaviour)| {
+        let mut behaviour = conforming();
+        change(&mut behaviour);
+        behaviour
+    };
+    for (behaviour, violation) in [
+        (
+            tls(|tls| tls.server_name = fake_firmware::ServerName::Literal),
+            "tls/exchange violates no-address-as-name",
+        ),
+        (tls(|tls| tls.notifies = false), "tls/exchange violates close-notify"),
+        (changed(|it| it.host = fake_firmware::Host::WithoutPort), "http/port violates host-has-port"),
+        (changed(|it| it.probes_address = false), "dhcp4/exchange violates probes-address"),
+        (changed(|it| it.discovers = 1), "dhcp4/no-server violates repeats"),
+        (changed(|it| it.dns_tries = 1), "dns/no-answer violates repeats"),
+        (changed(|it| it.waits_for_address = false), "dhcp6/exchange violates probes-address"),
+    ] {
+        let (scenario, _) = violation.split_once(' ').expect("a scenario and an assertion");
+        let found = deviations(&behaviour, scenario);
+        let point = |text: &String| text.replace(|c| c == '[', " [").to_owned();
+        let is_told = found
+            .iter()
+            .map(point)
+            .any(|text| text.starts_with(scenario) && text.contains(violation.trim_start_matches(scenario)));
+        assert!(is_told, "{violation}: {found:?}");
     }
 }

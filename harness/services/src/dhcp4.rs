@@ -29,6 +29,8 @@ pub struct Settings {
     /// Address offered; `null` offers none (`yiaddr` 0.0.0.0 and no lease time, as a proxy does) and leaves every
     /// REQUEST unanswered.
     pub address: Option<Ipv4Addr>,
+    /// Whether another host has that address already, and answers ARP requests for it (RFC 5227 §2.1.1).
+    pub address_in_use: bool,
     /// Option 1 (subnet mask), contiguous or not; `null` sends none.
     pub netmask: Option<Ipv4Addr>,
     /// Option 3 (router); `null` sends none.
@@ -109,6 +111,7 @@ impl Default for Settings {
             bootfile_in: BootfileIn::Option,
             vendor_class: Some("HTTPClient".into()),
             address: Some(crate::address::GUEST4),
+            address_in_use: false,
             netmask: Some(Ipv4Addr::new(255, 255, 255, 0)),
             router: Some(crate::address::SERVER4),
             dns: Vec::new(),

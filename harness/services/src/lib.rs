@@ -18,6 +18,7 @@ mod link6;
 mod mld;
 pub mod nd;
 mod network;
+mod occupant;
 pub mod ra;
 pub mod tcp;
 mod template;

@@ -7,6 +7,7 @@
 use crate::frame6::{self, Content, Host, Packet};
 use crate::link::Link;
 use crate::link6::{self, Link6, Taken};
+use crate::occupant::Occupant;
 use crate::{NetworkSettings, address, dhcp4, dhcp6, dns, frame, http, tcp, template, tls};
 use etherparse::EtherType;
 use std::{
@@ -63,6 +64,8 @@ pub struct Network {
     /// Where it does something to frames.
     link: Option<Link>,
     dhcp4: dhcp4::Server,
+    /// Where the guest's address is taken.
+    occupant: Option<Occupant>,
     /// Where there is IPv6.
     link6: Option<Link6>,
     dns: dns::Server,
@@ -107,7 +110,9 @@ impl Network {
         let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..dhcp4 };
         let dns = Arc::new(settings.dns.clone());
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
+        let occupant = dhcp4.address.filter(|_| dhcp4.address_in_use).map(Occupant);
         Ok(Self {
+            occupant,
             link: Link::new(&settings.link),
             dhcp4: dhcp4::Server::new(dhcp4),
             link6: ipv6.then(|| Link6::new(settings, &bootfiles6)),
@@ -319,7 +324,10 @@ impl Network {
         }
         match EtherType(frame::ether_type(bytes)) {
             EtherType::IPV4 => self.receive4(now, bytes, out),
-            EtherType::ARP => self.tcp.receive(now, bytes, out),
+            EtherType::ARP => match self.occupant.as_ref().and_then(|occupant| occupant.answer(bytes)) {
+                Some(answer) => out.frames.push(answer),
+                None => self.tcp.receive(now, bytes, out),
+            },
             _ => {}
         }
     }

@@ -8,6 +8,13 @@ use crate::{NetworkSettings, SettingsError, address};
 const PLACEHOLDERS: &str =
     "{server4}, {guest4}, {server6}, {guest6}, {offlink6}, {name}, {port} and {tls_port}";
 
+impl NetworkSettings {
+    /// Replaces the placeholders in a text about this network, those that URLs have.
+    pub fn expand(&self, text: &str) -> Result<String, SettingsError> {
+        expand(text, "", self)
+    }
+}
+
 /// Replaces the placeholders in `text`; `path` is the dotted path of the setting, for the error.
 pub(crate) fn expand(text: &str, path: &str, settings: &NetworkSettings) -> Result<String, SettingsError> {
     let mut expanded = String::with_capacity(text.len());

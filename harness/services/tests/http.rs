@@ -6,7 +6,10 @@ mod support;
 use record::{Event, TcpEnd};
 use services::{
     Network, NetworkSettings,
-    http::{Connection, Framing, HeadAnswer, Header, Settings, Version},
+    http::{
+        Break, Coding, Connection, Framing, HeadAnswer, Header, Interruption, LineEnd, Message, Pace, Part,
+        Ranges, Settings, Version,
+    },
 };
 use support::{
     Bench, End, image,
@@ -452,6 +455,127 @@ fn a_body_waits_until_its_headers_are_acknowledged() {
     assert!(has_image(&responses(&delivered(0.0), &["GET"], true)[0]), "the body at once");
 }
 
+/// What is written for a GET and a HEAD on one connection each, with an image of six octets, and how it ends.
+fn written(change: impl Fn(&mut Settings)) -> String {
+    let once = |request: String| {
+        let mut bench = Bench::new(&settings(&change), b"IMAGE!"[..].into());
+        let received = bench.ask(80, &request);
+        format!("{} {:?}", received.bytes.escape_ascii(), received.end)
+    };
+    format!("{}\n{}\n", once(get()), once(head()))
+}
+
+#[test]
+fn a_message_is_written_as_the_settings_say() {
+    let header = |name: &str, value: &str| vec![Header { name: name.into(), value: value.into() }];
+    let message = |change: &dyn Fn(&mut Message)| written(|s| change(&mut s.message));
+    let chunked = |change: &dyn Fn(&mut Message)| {
+        written(|s| {
+            s.framing = Framing::Chunked;
+            change(&mut s.message);
+        })
+    };
+    let all = [
+        ("plain", message(&|_| {})),
+        ("interim", message(&|m| m.interim = vec![100, 103])),
+        ("status_line", message(&|m| m.status_line = Some("ICY 200".into()))),
+        ("line_end", message(&|m| m.line_end = LineEnd::Lf)),
+        ("space_before_colon", message(&|m| m.space_before_colon = true)),
+        ("fold", message(&|m| m.fold = true)),
+        ("content_length", message(&|m| m.content_length = vec![-1, 1])),
+        ("head_content_length", message(&|m| m.head_content_length = Some(vec![10]))),
+        ("no content_length", message(&|m| m.content_length = Vec::new())),
+        ("content_after_head", message(&|m| m.content_after_head = true)),
+        ("after", message(&|m| m.after = Some("\r\nextra".into()))),
+        ("both", written(|s| s.framing = Framing::Both)),
+        ("chunked", chunked(&|_| {})),
+        ("transfer_encoding", chunked(&|m| m.transfer_encoding = Some("Chunked".into()))),
+        ("chunk_extension", chunked(&|m| m.chunk_extension = Some("a=\"b\"".into()))),
+        ("trailers", chunked(&|m| m.trailers = header("X-Sum", "1"))),
+    ];
+    let text: String = all.iter().map(|(name, written)| format!("{name}\n{written}")).collect();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_coding_changes_the_image_and_says_so() {
+    use std::io::Read;
+    let (response, _) = ask(&mut bench(|s| s.message.coding = Coding::Gzip), &get());
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    let mut decoded = Vec::new();
+    flate2::read::GzDecoder::new(&response.body[..]).read_to_end(&mut decoded).unwrap();
+    assert_eq!(decoded, *image(IMAGE));
+}
+
+/// Bytes that have arrived on a connection of its own at that many milliseconds after the request.
+fn arrived(settings: &NetworkSettings, milliseconds: &[u64]) -> Vec<usize> {
+    let mut bench = Bench::new(settings, image(IMAGE));
+    let handle = bench.connect(services::address::SERVER4, 80);
+    bench.run_for(std::time::Duration::from_millis(5));
+    bench.send(handle, get().as_bytes());
+    let (mut now, mut total) = (0, 0);
+    let mut totals = Vec::new();
+    for at in milliseconds {
+        bench.run_for(std::time::Duration::from_millis(at - now));
+        now = *at;
+        let socket = bench.socket(handle);
+        while socket.can_recv() {
+            total += socket.recv(|part| (part.len(), part.len())).unwrap();
+        }
+        totals.push(total);
+    }
+    totals
+}
+
+#[test]
+fn a_pace_is_kept() {
+    let head = arrived(&settings(|s| s.body_delay_seconds = 9.0), &[100])[0];
+    let paced = |of, octets| settings(|s| s.pace = Pace { of: Some(of), octets, seconds: 1.0 });
+    // The pause begins when what was sent is acknowledged, which takes no time here.
+    assert_eq!(arrived(&paced(Part::Head, 10), &[500, 1500, 2500]), [10, 20, 30]);
+    let image = arrived(&paced(Part::Image, 1000), &[500, 1500, 2500]);
+    assert_eq!(image, [head + 1000, head + 2000, head + 3000]);
+}
+
+#[test]
+fn an_interruption_comes_where_it_is_set_and_as_often() {
+    for (by, end) in [(Break::Stall, End::Open), (Break::Close, End::Fin), (Break::Reset, End::Reset)] {
+        let interruption = Interruption { after: 1234, by: Some(by), times: Some(1) };
+        let mut bench = bench(|s| s.interruption = interruption.clone());
+        let received = bench.ask(80, &get());
+        let (_, body) = received.bytes.split_at(received.bytes.len() - 1234);
+        assert_eq!((body, received.end), (&image(IMAGE)[..1234], end));
+        assert!(received.bytes[..received.bytes.len() - 1234].ends_with(b"\r\n\r\n"));
+        let told = bench.events.iter().filter(|e| matches!(e, Event::HttpInterrupted { .. })).count();
+        assert_eq!(told, 1, "{by:?}");
+        let delivered = bench.events.iter().any(|e| matches!(e, Event::HttpDelivered { .. }));
+        assert!(!delivered, "{by:?}: a part is not the image");
+        assert!(has_image(&ask(&mut bench, &get()).0), "{by:?}: the second one is whole");
+    }
+}
+
+#[test]
+fn a_range_is_answered_as_the_setting_says() {
+    let ranged = |ranges, condition: &str| {
+        let request = format!("GET /boot.efi HTTP/1.1\r\nHost: h\r\nRange: bytes=99990-\r\n{condition}\r\n");
+        let (response, _) = ask(&mut bench(|s| s.ranges = ranges), &request);
+        let is_rest = response.body == image(IMAGE)[99_990..];
+        (response.status, response.header("content-range").map(str::to_owned), is_rest)
+    };
+    let part = |total: u32| Some(format!("bytes 99990-99999/{total}"));
+    assert_eq!(ranged(Ranges::Ignored, ""), (200, None, false));
+    assert_eq!(ranged(Ranges::Served, ""), (206, part(100_000), true));
+    assert_eq!(ranged(Ranges::Served, "If-Range: \"other\"\r\n"), (200, None, false));
+    assert_eq!(ranged(Ranges::Served, "If-Match: \"other\"\r\n").0, 412);
+    assert_eq!(ranged(Ranges::ServedByDate, ""), (206, part(100_000), true));
+    assert_eq!(ranged(Ranges::Refused, ""), (416, Some("bytes */100000".into()), false));
+    assert_eq!(ranged(Ranges::OtherLength, ""), (206, part(100_001), true));
+    assert_eq!(ranged(Ranges::Changed, "").0, 412);
+    let (whole, _) = ask(&mut bench(|s| s.ranges = Ranges::Served), &get());
+    let etag = whole.header("etag").unwrap().to_owned();
+    assert_eq!(ranged(Ranges::Served, &format!("If-Range: {etag}\r\n")).0, 206);
+}
+
 #[test]
 fn impossible_settings_are_named() {
     let header = |name: &str, value: &str| vec![Header { name: name.into(), value: value.into() }];
@@ -473,5 +597,11 @@ fn impossible_settings_are_named() {
         check(&|s| s.headers = header("a:", "x")),
         check(&|s| s.headers = header("a\r", "x")),
         check(&|s| s.headers = header("a", "x\0")),
+        check(&|s| s.message.interim = vec![100, 200]),
+        check(&|s| s.message.interim = vec![99]),
+        check(&|s| s.message.status_line = Some("HTTP/1.1 200\r\n".into())),
+        check(&|s| s.message.trailers = header("a b:", "x")),
+        check(&|s| s.pace.octets = 0),
+        check(&|s| s.pace.seconds = -1.0),
     ]);
 }

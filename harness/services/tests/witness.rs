@@ -286,13 +286,6 @@ fn curl_is_content_with_every_setting() {
         ("line end", |n| n.http.message.line_end = LineEnd::Lf, &[BOOT], GOOD, true),
         ("fold", fold, &[BOOT], "200 1.1 1 0 0 ", true),
         ("same length twice", |n| n.http.message.content_length = vec![0, 0], &[BOOT], GOOD, true),
-        (
-            "two lengths",
-            |n| n.http.message.content_length = vec![0, 1],
-            &[BOOT],
-            "200 1.1 1 0 8 application/efi",
-            false,
-        ),
         ("too short", too_short, &[BOOT], "200 1.1 1 0 18 application/efi", true),
         ("both", |n| n.http.framing = Framing::Both, &[BOOT], GOOD, true),
         ("extension", extension, &[BOOT], GOOD, true),

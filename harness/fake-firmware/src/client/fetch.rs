@@ -347,7 +347,7 @@ impl Client {
     }
 
     /// A whole response with a body.
-    fn received(&mut self, now: GuestTime, it: Fetching) {
+    fn received(&mut self, now: GuestTime, mut it: Fetching) {
         let content_type = it.response.head().and_then(|head| head.field("content-type"));
         let handler = http::handler(content_type, &it.url, &self.behaviour);
         if handler.is_none() || (it.response.closed() && !self.behaviour.takes_body_until_close) {
@@ -365,6 +365,13 @@ impl Client {
         };
         let Some(image) = image else { return self.fail(now, console::UNEXPECTED) };
         self.print(console::downloaded(image.len()));
+        if let (Some(secure), Some(stack)) = (&mut it.secure, &mut self.stack)
+            && self.behaviour.tls.notifies
+        {
+            secure.notify();
+            stack.send(&secure.take_written());
+            self.flush(now);
+        }
         self.leave_connection(now);
         self.state = State::Over;
         if self.strikes(Moment::ImageReceived, now) {

@@ -1,6 +1,7 @@
 //! From DISCOVER to a lease (RFC 2131 §3.1).
 
 use super::{Client, Effect, Lease, State};
+use crate::arp;
 use crate::behaviour::{Moment, Offers};
 use crate::console;
 use crate::dhcp4::{self, Message, Offer};
@@ -30,6 +31,19 @@ pub(super) struct Requesting<O = Offer> {
     pub(super) url: Url,
     pub(super) restarts: u32,
 }
+
+/// Waiting for another host that has the address.
+pub(super) struct Probing {
+    started: GuestTime,
+    pub(super) until: GuestTime,
+    pub(super) offer: Offer,
+    url: Url,
+}
+
+/// Why an address is declined that another host answers for.
+pub(super) const IN_USE: &str = "The address is in use";
+/// RFC 5227 §1.1 (ANNOUNCE_WAIT), after the only probe.
+const PROBE: Duration = Duration::from_secs(2);
 
 impl Client {
     pub(super) fn select(&mut self, now: GuestTime, restarts: u32) {
@@ -142,13 +156,32 @@ impl Client {
         } else {
             None
         };
+        let probing = Probing { started: it.started, until: now + PROBE, offer: it.offer, url: it.url };
         if let Some(reason) = objection {
-            let message = Message::Decline(&it.offer, reason);
-            self.effects.push(Effect::Frame(dhcp4::frame(&message, self.xid, seconds(it.started, now))));
-            return self.fail(now, console::DEVICE);
+            return self.decline(now, &probing, reason);
         }
         if self.strikes(Moment::AckReceived, now) {
             return;
+        }
+        let address = probing.offer.address;
+        self.state = State::Probing(Box::new(probing));
+        match self.behaviour.probes_address {
+            true => self.effects.push(Effect::Frame(arp::probe(address))),
+            false => self.probed(now, None),
+        }
+    }
+
+    fn decline(&mut self, now: GuestTime, it: &Probing, reason: &str) {
+        let message = Message::Decline(&it.offer, reason);
+        self.effects.push(Effect::Frame(dhcp4::frame(&message, self.xid, seconds(it.started, now))));
+        self.fail(now, console::DEVICE);
+    }
+
+    /// Uses the address, unless there is an objection.
+    pub(super) fn probed(&mut self, now: GuestTime, objection: Option<&str>) {
+        let State::Probing(it) = std::mem::replace(&mut self.state, State::Over) else { return };
+        if let Some(reason) = objection {
+            return self.decline(now, &it, reason);
         }
         // What the offer said counts, as in EDK2; without a mask, the link is the class C network of the address.
         let mask = it.offer.mask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0));

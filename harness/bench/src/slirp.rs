@@ -111,7 +111,7 @@ impl Drop for Qemu {
 fn command(config: &MachineConfig, vars: &std::path::Path) -> Command {
     let spec = &config.spec;
     let mut command = Command::new(&config.qemu);
-    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-smp", "1", "-cpu", spec.cpu]);
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-smp", "1", "-cpu", &spec.cpu]);
     command.args(["-machine", &format!("{},accel=tcg", spec.machine), "-m", &spec.memory_mib.to_string()]);
     let code = config.code.display();
     command.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={code}")]);

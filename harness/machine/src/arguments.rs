@@ -5,6 +5,7 @@ use crate::config::MachineConfig;
 use crate::gate::KEPT;
 use crate::memory::Memory;
 use crate::tape::Tape;
+use firmware::MachineSpec;
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -89,7 +90,7 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         machine.push_str(",memory-backend=memory");
     }
     add("-machine", machine.into());
-    add("-cpu", spec.cpu.into());
+    add("-cpu", spec.cpu.clone().into());
     // One processor: virtual time allows no more, and firmware uses no more for a network boot.
     add("-smp", "1".into());
     add("-m", spec.memory_mib.to_string().into());
@@ -124,14 +125,14 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
 
     // Frames travel over an inherited socket: no TAP, no root, no name that another process could connect to.
     add("-netdev", socket("net", channels.frames, 2).into());
-    // virtio: all firmware families have a driver. No option ROM: it would bring iPXE, which is not what is tested.
     // First in the boot order: nothing else may be tried before.
-    let mac = config.mac.map(|byte| format!("{byte:02x}")).join(":");
-    let mut nic = format!("virtio-net-pci,id=nic,netdev=net,mac={mac},romfile=,bootindex=0");
+    let mut nic = card(spec, "nic", "net", config.mac, spec.second_nic == Some(true));
     if is_virtual {
-        // The processor's own thread sends, 0.15 ms of guest time after the guest asked for it: another thread would
-        // send whenever the host lets it, while the guest's clock runs on.
-        nic.push_str(",ioeventfd=off,tx=timer");
+        if spec.nic == "virtio-net-pci" {
+            // The processor's own thread sends, 0.15 ms of guest time after the guest asked for it: another thread would
+            // send whenever the host lets it, while the guest's clock runs on. Other cards' registers do that anyway.
+            nic.push_str(",ioeventfd=off,tx=timer");
+        }
         // Our frames arrive at fixed moments, so that it makes no difference which turn of the main loop takes them.
         let buffer = format!("filter-buffer,id=arrivals,netdev=net,queue=tx,interval={ARRIVAL_MICROS}");
         add("-object", buffer.into());
@@ -142,7 +143,18 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         // QEMU waits once it has written the record.
         gate("net").into_iter().for_each(|door| add("-object", door.into()));
     }
+    if spec.nic.starts_with("usb-") {
+        add("-device", "qemu-xhci,id=usb".into());
+    }
     add("-device", nic.into());
+    if let Some(first) = spec.second_nic {
+        // A hub with nothing else on it: there is a carrier, and nobody answers.
+        add("-netdev", "hubport,id=nobody,hubid=9".into());
+        let [.., last] = config.mac;
+        let mut mac = config.mac;
+        mac[5] = last.wrapping_add(1);
+        add("-device", card(spec, "nic2", "nobody", mac, !first).into());
+    }
     // The record of what crossed, in both directions and in guest time, written before a frame is passed on.
     add("-object", format!("filter-dump,id=dump,netdev=net,file={}", pipe(channels.frame_dump)).into());
     let kept = config.tape.as_ref().map(Tape::files);
@@ -192,8 +204,10 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
 
     // Entropy: EDK2 since 2024.05 offers no network boot without a source. Seeded, so that transaction ids and ports
     // are drawn from the run's seed and not from the host.
-    add("-object", "rng-builtin,id=entropy".into());
-    add("-device", "virtio-rng-pci,rng=entropy".into());
+    if spec.entropy_device {
+        add("-object", "rng-builtin,id=entropy".into());
+        add("-device", "virtio-rng-pci,rng=entropy".into());
+    }
     add("-seed", config.seed.to_string().into());
 
     // The same from files: too long, or no text.
@@ -235,6 +249,19 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     args
 }
 
+/// A network card of the machine's model.
+fn card(spec: &MachineSpec, id: &str, netdev: &str, mac: [u8; 6], second: bool) -> String {
+    let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+    let place = if second { 1 } else { 0 };
+    // An option ROM brings iPXE, which is tested only where a scenario wants it. What is on USB has none.
+    let rom = match spec.nic {
+        usb if usb.starts_with("usb-") => ",bus=usb.0",
+        _ if spec.nic_rom => "",
+        _ => ",romfile=",
+    };
+    format!("{},id={id},netdev={netdev},mac={mac}{rom},bootindex={place}", spec.nic)
+}
+
 /// A value ending in a path; QEMU reads `,,` as a comma.
 fn with_path(options: &str, path: &OsStr) -> OsString {
     let mut value = options.as_bytes().to_vec();
@@ -251,7 +278,6 @@ fn with_path(options: &str, path: &OsStr) -> OsString {
 mod tests {
     use super::*;
     use crate::config::DEFAULT_RTC_BASE;
-    use firmware::MachineSpec;
 
     fn config() -> MachineConfig {
         MachineConfig {
@@ -259,10 +285,14 @@ mod tests {
             spec: MachineSpec {
                 program: "qemu-system-x86_64",
                 machine: "q35",
-                cpu: "max",
+                cpu: "max".into(),
                 memory_mib: 256,
                 fw_cfg: vec![("opt/example", "a,b".into())],
                 menu_seconds: 0,
+                nic: "virtio-net-pci",
+                nic_rom: false,
+                second_nic: None,
+                entropy_device: true,
             },
             code: "/images/a,b/CODE.fd".into(),
             vars: Some("/images/VARS.fd".into()),

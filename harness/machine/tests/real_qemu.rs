@@ -293,7 +293,7 @@ fn what_cannot_start_says_why() {
         let start = async |config: MachineConfig| Machine::start(config).await.err().unwrap();
 
         let mut bad = good.clone();
-        bad.spec.cpu = "no-such-cpu";
+        bad.spec.cpu = "no-such-cpu".into();
         let error = start(bad).await.to_string();
         assert!(error.starts_with("failed to start QEMU: QEMU ended with exit code 1"), "{error}");
         assert!(error.contains("unable to find CPU model 'no-such-cpu'"), "{error}");

@@ -6,7 +6,7 @@ use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding, Watched};
 use payload::Payload;
 use record::{Accelerator, AssertionResult, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
-use services::{Network, NetworkError};
+use services::{Network, NetworkError, address::GUEST_MAC};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -357,6 +357,9 @@ impl<G: Guest> Watch<'_, G> {
             self.last_sign = self.now;
         }
         for line in self.evidence.console(self.now, bytes)? {
+            if is_about_another_card(&line) {
+                continue;
+            }
             match self.firmware.family.console_sign(&line) {
                 Some(ConsoleSign::AttemptStarted) => self.attempt_started(&line),
                 Some(ConsoleSign::ImageStarted) => self.image_started = true,
@@ -406,6 +409,12 @@ impl<G: Guest> Watch<'_, G> {
             self.worst_delay = self.worst_delay.max(at.since(frame.queued));
         }
     }
+}
+
+/// Whether a line names a network card, and not the one that is on the link.
+fn is_about_another_card(line: &str) -> bool {
+    let own = GUEST_MAC.map(|byte| format!("{byte:02X}")).concat();
+    line.split_once("(MAC:").is_some_and(|(_, mac)| !mac.starts_with(&own))
 }
 
 /// Whether a QMP event says that the guest reset itself, powered off or panicked.

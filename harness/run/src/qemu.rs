@@ -1,13 +1,13 @@
 //! Guests that are QEMU machines.
 
 use crate::{Cell, Guests, StartError, Started, equip::midnight};
-use firmware::{BootOver, Firmware};
+use firmware::{BootOver, Firmware, MachineSpec};
 use machine::{
     Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
     choose_accelerator,
 };
 use record::{Accelerator, ClockMode};
-use services::{address::GUEST_MAC, client::Boot};
+use services::{address::GUEST_MAC, client, client::Boot};
 use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -79,6 +79,7 @@ impl QemuGuests {
         };
         firmware.family.boot_over(&mut spec, over);
         spec.menu_seconds = cell.network.client.wait_seconds;
+        furnish(&mut spec, &cell.network.client.machine);
         let mut config = MachineConfig {
             qemu: self.qemu.path.clone(),
             spec,
@@ -207,6 +208,18 @@ impl QemuGuests {
         });
         Ok(resumed)
     }
+}
+
+/// What a scenario has otherwise.
+fn furnish(spec: &mut MachineSpec, wanted: &client::Machine) {
+    spec.nic = wanted.nic.device();
+    spec.nic_rom = wanted.nic_rom == client::NicRom::Ipxe;
+    spec.second_nic = wanted.second_nic.map(|place| place == client::SecondNic::First);
+    spec.entropy_device = wanted.entropy == client::Entropy::Device;
+    if let Some(cpu) = &wanted.cpu {
+        spec.cpu.clone_from(cpu);
+    }
+    spec.memory_mib = wanted.memory_mib.unwrap_or(spec.memory_mib);
 }
 
 fn start_error(error: impl std::fmt::Display) -> StartError {

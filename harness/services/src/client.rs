@@ -1,6 +1,10 @@
 //! What the client has been given before it starts: its date, and what it trusts. It is no part of the network, but a
 //! scenario varies it together with it, by the same paths.
 
+mod machine;
+
+pub use machine::{Entropy, Machine, Nic, NicRom, SecondNic};
+
 use crate::{SettingsError, tls};
 use jiff::civil::{Date, date};
 use schemars::JsonSchema;
@@ -21,6 +25,8 @@ pub struct Settings {
     pub trust: pki::Trust,
     /// The cipher suites that the client is told to offer, by their IANA names; `null` leaves them to the client.
     pub suites: Option<Vec<String>>,
+    /// The machine that it runs on.
+    pub machine: Machine,
 }
 
 /// The date when nothing else is asked for: certificates, leases and logs then look the same every day.
@@ -28,7 +34,14 @@ pub const DATE: Date = date(2026, 1, 1);
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { boot: Boot::Ipv4, wait_seconds: 0, date: DATE, trust: pki::Trust::default(), suites: None }
+        Self {
+            boot: Boot::Ipv4,
+            wait_seconds: 0,
+            date: DATE,
+            trust: pki::Trust::default(),
+            suites: None,
+            machine: Machine::default(),
+        }
     }
 }
 
@@ -63,6 +76,7 @@ impl Settings {
             let problem = format!("{} seconds; expected at most 60", self.wait_seconds);
             return Err(SettingsError::new("network.client.wait_seconds", problem));
         }
+        self.machine.check()?;
         self.suite_numbers().map(|_| ())
     }
 

@@ -21,7 +21,7 @@ impl Family for Edk2 {
                 program: "qemu-system-x86_64",
                 machine: "q35",
                 // RDRAND: builds since 2024.05 create no network boot option without a source of entropy.
-                cpu: "max",
+                cpu: "max".into(),
                 memory_mib: 256,
                 fw_cfg: vec![
                     // PXE options come before HTTP options and would cost a minute each.
@@ -31,6 +31,10 @@ impl Family for Edk2 {
                     (IPV6_SUPPORT, "n".into()),
                 ],
                 menu_seconds: 0,
+                nic: "virtio-net-pci",
+                nic_rom: false,
+                second_nic: None,
+                entropy_device: true,
             }),
         }
     }

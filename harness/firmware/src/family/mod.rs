@@ -46,13 +46,21 @@ pub struct MachineSpec {
     /// `-machine` without the accelerator.
     pub machine: &'static str,
     /// `-cpu`.
-    pub cpu: &'static str,
+    pub cpu: String,
     /// Guest memory in MiB.
     pub memory_mib: u32,
     /// `-fw_cfg` items as `(name, string)`, with a reason for each beside it in the source.
     pub fw_cfg: Vec<(&'static str, String)>,
     /// Seconds for which the boot menu waits before anything is tried, at most 65; 0 for no menu.
     pub menu_seconds: u16,
+    /// The network card that is on the link: QEMU's name of the device.
+    pub nic: &'static str,
+    /// Whether it brings the option ROM along that QEMU has for it.
+    pub nic_rom: bool,
+    /// Another card of the same model on a link where nobody is, and whether it comes first in the boot order.
+    pub second_nic: Option<bool>,
+    /// Whether there is a device for random numbers.
+    pub entropy_device: bool,
 }
 
 /// Over which versions of IP a firmware is to try to boot from the network.

@@ -148,7 +148,7 @@ impl Guests for Fakes {
 
 /// A client with the date, the anchors and the suites that its cell gives it, and the date in Unix seconds.
 fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
-    let client::Settings { boot, wait_seconds, date, trust, suites } = &cell.network.client;
+    let client::Settings { boot, wait_seconds, date, trust, suites, machine: _ } = &cell.network.client;
     let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
     let identity = cell.equipment.as_ref().ok().and_then(|equipment| equipment.identity.as_ref());
     let anchors = match (trust, identity) {

@@ -35,7 +35,7 @@ impl Certificates {
 
     /// `behaviour` as the client of `point`. It trusts the anchors of all scenarios with its date, as it does in a run.
     pub fn client(&self, behaviour: &Behaviour, point: &Point) -> Behaviour {
-        let client::Settings { boot, wait_seconds, date, trust, suites } = &point.network.client;
+        let client::Settings { boot, wait_seconds, date, trust, suites, machine: _ } = &point.network.client;
         let anchors = match trust {
             Trust::None | Trust::Empty => Vec::new(),
             _ => {

@@ -46,6 +46,8 @@ pub(crate) struct Client {
     names: Vec<(String, Vec<IpAddr>)>,
     /// The image as far as an interrupted response had it.
     part: Option<crate::http::Part>,
+    /// Which of its boot entries it tries.
+    entry: usize,
     effects: Vec<Effect>,
 }
 
@@ -92,6 +94,7 @@ impl Client {
             resolvers: Vec::new(),
             names: Vec::new(),
             part: None,
+            entry: 0,
             effects: Vec::new(),
         }
     }
@@ -205,6 +208,11 @@ impl Client {
         self.print(console::failed_to_load(self.version, "Not Found"));
         if self.version == Version::V4 && self.behaviour.over == Over::Ipv4ThenIpv6 {
             self.version = Version::V6;
+            return self.start(now);
+        }
+        self.entry += 1;
+        if self.entry < self.behaviour.entries.len() {
+            self.xid += 1;
             return self.start(now);
         }
         self.print(console::NOTHING);

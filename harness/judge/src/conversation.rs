@@ -134,7 +134,7 @@ fn check(assertion: &Assertion, told: &[Told]) -> Result<Option<String>, String>
         for one in &chosen {
             if let Some((path, found, wanted)) = test.failure(&one.fields) {
                 let place = one.place();
-                return Err(format!("{name}: {path} is {found}, not {wanted} ({place})."));
+                return Err(format!("{name}: {path} is {found}; expected {wanted} ({place})."));
             }
         }
     }

@@ -259,7 +259,8 @@ fn card(spec: &MachineSpec, id: &str, netdev: &str, mac: [u8; 6], second: bool) 
         _ if spec.nic_rom => "",
         _ => ",romfile=",
     };
-    format!("{},id={id},netdev={netdev},mac={mac}{rom},bootindex={place}", spec.nic)
+    let index = if spec.boot_index { format!(",bootindex={place}") } else { String::new() };
+    format!("{},id={id},netdev={netdev},mac={mac}{rom}{index}", spec.nic)
 }
 
 /// A value ending in a path; QEMU reads `,,` as a comma.
@@ -291,6 +292,9 @@ mod tests {
                 menu_seconds: 0,
                 nic: "virtio-net-pci",
                 nic_rom: false,
+                nic_device: 2,
+                boot_index: true,
+                flash_end: 4 << 30,
                 second_nic: None,
                 entropy_device: true,
             },

@@ -98,6 +98,8 @@ pub struct Machine {
     going: Option<Going>,
     command_line: Vec<String>,
     accelerator: Accelerator,
+    /// Physical address and size of the flash with the variables.
+    variables_at: Option<(u64, u64)>,
 }
 
 /// A started QEMU that waits for a snapshot's state, so that a cell does not pay for its start.
@@ -185,6 +187,16 @@ impl Machine {
         let command_line = std::iter::once(config.qemu.to_string_lossy().into_owned())
             .chain(shown.iter().map(|argument| argument.to_string_lossy().into_owned()))
             .collect();
+        let size = |path: &std::path::Path| {
+            let metadata = std::fs::metadata(path);
+            metadata
+                .map(|file| file.len())
+                .map_err(|source| MachineError::Image { path: path.to_owned(), source })
+        };
+        let code = size(&config.code)?;
+        let variables_at = config.vars.as_deref().map(size).transpose()?.and_then(|variables| {
+            Some((config.spec.flash_end.checked_sub(code.checked_add(variables)?)?, variables))
+        });
         let alarm = Alarm::new().map_err(MachineError::Channels)?;
         let (process, channels) = Process::start(&config, memory)?;
         let now = Instant::now();
@@ -215,6 +227,7 @@ impl Machine {
             going: None,
             command_line,
             accelerator: config.accelerator,
+            variables_at,
         };
         Ok((machine, base))
     }
@@ -291,6 +304,18 @@ impl Machine {
         // What is wrong with the gate shows again when the next event is asked for.
         let _ = self.channels.gate.open();
         self.qmp.as_ref().expect("invariant: connected before `start` returns")
+    }
+
+    /// The flash that holds the firmware's variables, as the guest would read it now; `None` if it has none.
+    ///
+    /// What QEMU has of it on disk is a throw-away copy, and after a snapshot only what was written since.
+    pub async fn variables(&mut self) -> Result<Option<Vec<u8>>, MachineError> {
+        let Some((address, size)) = self.variables_at else { return Ok(None) };
+        let file = tempfile::NamedTempFile::new()?;
+        let path = file.path().to_string_lossy().into_owned();
+        let arguments = serde_json::json!({ "val": address, "size": size, "filename": path });
+        self.qmp().raw("pmemsave", arguments).await?;
+        Ok(Some(std::fs::read(file.path())?))
     }
 
     /// Asks the guest's clock. After QEMU's end, the last known time.

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use wire::{Guest, GuestEvent};
 
 /// Guest time within which firmware sends its first frame; power-on takes 60 to 110 s of it on the virtual clock.
-const FIRST_FRAME: Duration = Duration::from_secs(400);
+const FIRST_FRAME: Duration = Duration::from_secs(200);
 
 /// Longest that QEMU may take to write or read a machine's state, on the host.
 const MIGRATION: Duration = Duration::from_secs(60);

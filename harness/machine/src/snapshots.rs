@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 const FORMAT: &str = "plugfest-snapshot/2";
 
 /// Bytes on disk that the cache may take. The least recently used snapshots go first.
-const LIMIT: u64 = 8 << 30;
+const LIMIT: u64 = 12 << 30;
 
 /// How often to look whether another taker is done, on the host.
 const POLL: Duration = Duration::from_millis(20);

@@ -152,7 +152,8 @@ impl fmt::Display for Matcher {
                 Ok(())
             }
             Self::Between(bounds) => bounds.fmt(f),
-            Self::Not { not } => write!(f, "not {not}"),
+            Self::Not { not } if **not == Self::Absent => f.write_str("anything"),
+            Self::Not { not } => write!(f, "anything but {not}"),
         }
     }
 }

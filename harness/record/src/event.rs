@@ -616,6 +616,20 @@ pub enum Event {
         /// How it was loaded.
         loaded_from: LoadedFrom,
     },
+    /// A global variable that stood in the firmware's flash when the cell had ended (UEFI 2.11 §3.3), where the scenario has
+    /// boot entries.
+    Variable {
+        /// Name.
+        name: String,
+        /// Vendor GUID.
+        vendor: String,
+        /// Attributes (UEFI 2.11 §8.2).
+        attributes: u32,
+        /// Length of its value.
+        bytes: usize,
+        /// What it says, if it is about booting: the numbers of an order, or an option with its path.
+        meaning: Option<String>,
+    },
     /// Something the harness did or noticed.
     Harness {
         /// One line.

@@ -1,12 +1,13 @@
 //! One cell: a guest, a network, and the watch until the attempt has ended.
 
+use crate::variables;
 use crate::{Cell, Guests, Options, Started, Transcript, Unequipped};
 use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding, Watched};
 use payload::Payload;
 use record::{Accelerator, AssertionResult, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
-use services::{Network, NetworkError, address::GUEST_MAC};
+use services::{Network, NetworkError, address::GUEST_MAC, client};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -125,12 +126,17 @@ pub(crate) async fn attempt<G: Guests>(
         attempt_began: GuestTime::ZERO,
         last_sign: GuestTime::ZERO,
         image_started: false,
+        more_entries: more_entries(&cell.network.client.nvram),
         ipv6_began: None,
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
     };
     let watched = tokio::time::timeout(options.host_limit, watch.until_the_end()).await;
-    let Watch { guest, now, image_started, ipv6_began, mut evidence, worst_delay, .. } = watch;
+    let Watch { mut guest, now, image_started, ipv6_began, mut evidence, worst_delay, .. } = watch;
+    let mut variables = Ok(None);
+    if !cell.network.client.nvram.entries.is_empty() {
+        variables = guests.variables(&mut guest).await;
+    }
     let finished = guests.finish(guest).await;
     let ending = match watched {
         Err(_elapsed) => Err(CellError::HostLimit(options.host_limit)),
@@ -139,6 +145,15 @@ pub(crate) async fn attempt<G: Guests>(
             Ok(()) => Ok(ending),
             Err(why) => Err(CellError::Guest(why)),
         }),
+    };
+    let ending = match variables {
+        Err(why) => ending.and(Err(CellError::Guest(why))),
+        Ok(flash) => {
+            for event in flash.map(variables::events).unwrap_or_default() {
+                evidence.event(now, event).map_err(CellError::from)?;
+            }
+            ending
+        }
     };
     if let Err(error) = &ending {
         evidence.event(now, Event::Harness { note: error.to_string() }).map_err(CellError::from)?;
@@ -235,6 +250,8 @@ struct Watch<'a, G> {
     attempt_began: GuestTime,
     last_sign: GuestTime,
     image_started: bool,
+    /// Boot entries that come after the one that is being tried.
+    more_entries: usize,
     /// When the console said that an attempt over IPv6 begins.
     ipv6_began: Option<GuestTime>,
     in_flight: VecDeque<InFlight>,
@@ -365,6 +382,10 @@ impl<G: Guest> Watch<'_, G> {
                 Some(ConsoleSign::ImageStarted) => self.image_started = true,
                 Some(ConsoleSign::AttemptFailed)
                     if self.ipv6 && self.firmware.family.is_about_ipv4(&line) => {}
+                Some(ConsoleSign::AttemptFailed) if self.more_entries > 0 => {
+                    self.more_entries -= 1;
+                    self.attempt_began = self.now;
+                }
                 Some(ConsoleSign::AttemptFailed) => return Ok(Some(Ending::AttemptFailed)),
                 Some(ConsoleSign::NothingToBoot) => return Ok(Some(Ending::NothingToBoot)),
                 Some(ConsoleSign::Crashed) => return Ok(Some(Ending::Crashed)),
@@ -409,6 +430,12 @@ impl<G: Guest> Watch<'_, G> {
             self.worst_delay = self.worst_delay.max(at.since(frame.queued));
         }
     }
+}
+
+/// How many boot entries of a scenario come after the first that is tried.
+fn more_entries(nvram: &client::Nvram) -> usize {
+    let order = nvram.order.as_ref().map_or(nvram.entries.len(), Vec::len);
+    (order + usize::from(nvram.next.is_some())).saturating_sub(1)
 }
 
 /// Whether a line names a network card, and not the one that is on the link.

@@ -19,6 +19,11 @@ pub trait Guests {
         image: &Arc<[u8]>,
     ) -> impl Future<Output = Result<Started<Self::Guest>, StartError>>;
 
+    /// The flash with the firmware's variables as they are now; `None` if there is none that can be read.
+    fn variables(&self, _guest: &mut Self::Guest) -> impl Future<Output = Result<Option<Vec<u8>>, String>> {
+        async { Ok(None) }
+    }
+
     /// Ends a guest whose cell has ended. An error says why what it was to leave is not complete.
     fn finish(&self, guest: Self::Guest) -> impl Future<Output = Result<(), String>> {
         drop(guest);

@@ -17,6 +17,7 @@ mod repeat;
 mod schedule;
 mod shard;
 mod transcript;
+mod variables;
 
 pub use equip::{Equipment, Unequipped, equip};
 pub use guests::{Guests, StartError, Started};

@@ -1,13 +1,13 @@
 //! Guests that are QEMU machines.
 
-use crate::{Cell, Guests, StartError, Started, equip::midnight};
+use crate::{Cell, Guests, StartError, Started, equip::midnight, variables};
 use firmware::{BootOver, Firmware, MachineSpec};
 use machine::{
     Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
     choose_accelerator,
 };
 use record::{Accelerator, ClockMode};
-use services::{address::GUEST_MAC, client, client::Boot};
+use services::{NetworkSettings, address::GUEST_MAC, client, client::Boot};
 use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -80,11 +80,16 @@ impl QemuGuests {
         firmware.family.boot_over(&mut spec, over);
         spec.menu_seconds = cell.network.client.wait_seconds;
         furnish(&mut spec, &cell.network.client.machine);
+        let nvram = &cell.network.client.nvram;
+        spec.boot_index = nvram.boot_index;
         let mut config = MachineConfig {
             qemu: self.qemu.path.clone(),
-            spec,
+            spec: spec.clone(),
             code: firmware.code.clone(),
-            vars: firmware.vars.clone(),
+            vars: match nvram.entries.is_empty() {
+                true => firmware.vars.clone(),
+                false => Some(self.vars(firmware, &spec, &cell.network)?),
+            },
             fw_cfg_files: self.fw_cfg_files(cell)?,
             mac: GUEST_MAC,
             clock: self.options.clock,
@@ -100,20 +105,42 @@ impl QemuGuests {
     /// The items' contents as files, named by their digests: equal contents are one file, which never changes.
     fn fw_cfg_files(&self, cell: &Cell) -> Result<Vec<(String, PathBuf)>, StartError> {
         let Ok(equipment) = &cell.equipment else { return Ok(Vec::new()) };
-        let folder = self.options.cache.join("fw_cfg");
-        let keep = |(name, content): &(String, Arc<[u8]>)| {
-            let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let path = folder.join(digest);
-            if !path.is_file() {
-                std::fs::create_dir_all(&folder)?;
-                let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-                file.write_all(content)?;
-                file.persist(&path)?;
-            }
-            Ok((name.clone(), path.canonicalize()?))
-        };
+        let keep = |(name, content): &(String, Arc<[u8]>)| Ok((name.clone(), self.keep(content)?));
         let files = equipment.fw_cfg.iter().map(keep).collect::<std::io::Result<_>>();
-        files.map_err(|error| StartError(format!("failed to write to {}: {error}", folder.display())))
+        files.map_err(|error| {
+            StartError(format!("failed to write to {}: {error}", self.options.cache.display()))
+        })
+    }
+
+    /// A file with this content, which never changes.
+    fn keep(&self, content: &[u8]) -> std::io::Result<PathBuf> {
+        let folder = self.options.cache.join("fw_cfg");
+        let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let path = folder.join(digest);
+        if !path.is_file() {
+            std::fs::create_dir_all(&folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            file.write_all(content)?;
+            file.persist(&path)?;
+        }
+        path.canonicalize()
+    }
+
+    /// The variables of a firmware with the scenario's boot entries, as a file like the above.
+    fn vars(
+        &self,
+        firmware: &Firmware,
+        spec: &MachineSpec,
+        network: &NetworkSettings,
+    ) -> Result<PathBuf, StartError> {
+        let Some(template) = &firmware.vars else {
+            return Err(StartError(format!("{} has no variable store for boot entries", firmware.id)));
+        };
+        let failed = |error: std::io::Error| {
+            StartError(format!("failed to make variables of {}: {error}", template.display()))
+        };
+        let flash = variables::flash(std::fs::read(template).map_err(failed)?, spec, network)?;
+        self.keep(&flash).map_err(failed)
     }
 
     async fn accelerator(
@@ -248,6 +275,10 @@ impl Guests for QemuGuests {
             guest: machine,
             rtc_base,
         })
+    }
+
+    async fn variables(&self, machine: &mut Machine) -> Result<Option<Vec<u8>>, String> {
+        machine.variables().await.map_err(|error| error.to_string())
     }
 
     async fn finish(&self, machine: Machine) -> Result<(), String> {

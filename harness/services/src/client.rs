@@ -2,10 +2,12 @@
 //! scenario varies it together with it, by the same paths.
 
 mod machine;
+mod nvram;
 
 pub use machine::{Entropy, Machine, Nic, NicRom, SecondNic};
+pub use nvram::{BootEntry, FIRST_ENTRY, From, Nvram, StaticAddress, parse_mac};
 
-use crate::{SettingsError, tls};
+use crate::{NetworkSettings, SettingsError, tls};
 use jiff::civil::{Date, date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,8 @@ pub struct Settings {
     pub suites: Option<Vec<String>>,
     /// The machine that it runs on.
     pub machine: Machine,
+    /// What stands in its variables.
+    pub nvram: Nvram,
 }
 
 /// The date when nothing else is asked for: certificates, leases and logs then look the same every day.
@@ -41,6 +45,7 @@ impl Default for Settings {
             trust: pki::Trust::default(),
             suites: None,
             machine: Machine::default(),
+            nvram: Nvram::default(),
         }
     }
 }
@@ -67,7 +72,7 @@ impl Boot {
 
 impl Settings {
     /// Refuses dates that a guest's clock cannot start at, and suites that there are not.
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    pub(crate) fn check(&self, settings: &NetworkSettings) -> Result<(), SettingsError> {
         if !(1970..=2037).contains(&self.date.year()) {
             let problem = format!("{} is not between 1970-01-01 and 2037-12-31", self.date);
             return Err(SettingsError::new("network.client.date", problem));
@@ -77,6 +82,7 @@ impl Settings {
             return Err(SettingsError::new("network.client.wait_seconds", problem));
         }
         self.machine.check()?;
+        self.nvram.check(settings)?;
         self.suite_numbers().map(|_| ())
     }
 
@@ -109,7 +115,11 @@ mod tests {
         let rsa = named("TLS_RSA_WITH_AES_128_CBC_SHA256");
         assert_eq!(rsa.suite_numbers().unwrap(), Some(vec![0x003c]));
         assert!(
-            named("AES128-SHA256").check().unwrap_err().to_string().starts_with("network.client.suites[0]: ")
+            named("AES128-SHA256")
+                .check(&NetworkSettings::default())
+                .unwrap_err()
+                .to_string()
+                .starts_with("network.client.suites[0]: ")
         );
         assert_eq!(Settings::default().suite_numbers().unwrap(), None);
     }
@@ -117,7 +127,10 @@ mod tests {
     #[test]
     fn a_wait_is_a_minute_at_most() {
         for (wait_seconds, fine) in [(60, true), (61, false)] {
-            assert_eq!(Settings { wait_seconds, ..Settings::default() }.check().is_ok(), fine);
+            assert_eq!(
+                Settings { wait_seconds, ..Settings::default() }.check(&NetworkSettings::default()).is_ok(),
+                fine
+            );
         }
     }
 
@@ -125,7 +138,11 @@ mod tests {
     fn dates_that_no_clock_starts_at_are_refused() {
         for (day, fine) in [(date(1969, 12, 31), false), (date(1970, 1, 1), true), (date(2038, 1, 1), false)]
         {
-            assert_eq!(Settings { date: day, ..Settings::default() }.check().is_ok(), fine, "{day}");
+            assert_eq!(
+                Settings { date: day, ..Settings::default() }.check(&NetworkSettings::default()).is_ok(),
+                fine,
+                "{day}"
+            );
         }
     }
 }

@@ -175,7 +175,10 @@ impl Expanded {
         for (text, path) in dhcp4.texts() {
             *text = expand(text, &path)?;
         }
-        let bootfile = dhcp4.offered();
+        // The server has what can be learnt of first: a boot entry's, else an offer's.
+        let entry = settings.client.nvram.url().map(str::to_owned);
+        let entry = expand(&entry, "network.client.nvram.entries")?;
+        let bootfile = entry.or_else(|| dhcp4.offered());
         let location = expand(&settings.http.location, "network.http.location")?;
         let others = settings.dhcp6.more_servers.iter().map(|server| &server.bootfile);
         let bootfiles6 = std::iter::once(&settings.dhcp6.bootfile)
@@ -183,7 +186,7 @@ impl Expanded {
             .enumerate()
             .map(|(at, text)| expand(text, &format!("network.dhcp6.{}", dhcp6::at_server(at, "bootfile"))))
             .collect::<Result<Vec<_>, _>>()?;
-        settings.client.check()?;
+        settings.client.check(settings)?;
         settings.link.check()?;
         settings.tcp.check()?;
         dhcp4.check()?;

@@ -90,6 +90,9 @@ impl Client {
 
     /// The URL of a server of HTTP boot.
     fn url(&self, offer: &Offer) -> Option<Url> {
+        if let Some(entry) = self.behaviour.entries.get(self.entry).filter(|entry| !entry.is_empty()) {
+            return Url::parse(entry);
+        }
         let http = self.behaviour.offers == Offers::WithUrl || offer.class.starts_with(b"HTTPClient");
         Url::parse(offer.bootfile.as_deref()?).filter(|_| http)
     }

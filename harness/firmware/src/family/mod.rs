@@ -59,6 +59,12 @@ pub struct MachineSpec {
     pub nic_rom: bool,
     /// Another card of the same model on a link where nobody is, and whether it comes first in the boot order.
     pub second_nic: Option<bool>,
+    /// The card's device number on the PCI root bus.
+    pub nic_device: u8,
+    /// Whether the firmware is told to boot from the card before everything else.
+    pub boot_index: bool,
+    /// The address behind the flash that holds the variables and, above them, the code.
+    pub flash_end: u64,
     /// Whether there is a device for random numbers.
     pub entropy_device: bool,
 }

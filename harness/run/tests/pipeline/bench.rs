@@ -148,7 +148,8 @@ impl Guests for Fakes {
 
 /// A client with the date, the anchors and the suites that its cell gives it, and the date in Unix seconds.
 fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
-    let client::Settings { boot, wait_seconds, date, trust, suites, machine: _ } = &cell.network.client;
+    let client::Settings { boot, wait_seconds, date, trust, suites, machine: _, nvram: _ } =
+        &cell.network.client;
     let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
     let identity = cell.equipment.as_ref().ok().and_then(|equipment| equipment.identity.as_ref());
     let anchors = match (trust, identity) {
@@ -166,7 +167,34 @@ fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
         // A client's settings are constants elsewhere; these few live as long as the test.
         behaviour.tls.suites = Some(names.join(":").leak());
     }
+    if let Some(entries) = entries(&cell.network) {
+        behaviour.speaks &= !entries.is_empty();
+        behaviour.entries = entries;
+    }
     (behaviour, u64::try_from(midnight).unwrap())
+}
+
+/// What a conforming client makes of the boot entries: the URLs of those that it can use, in its order; nothing if there are no
+/// entries.
+fn entries(network: &NetworkSettings) -> Option<Vec<String>> {
+    let nvram = &network.client.nvram;
+    if nvram.entries.is_empty() {
+        return None;
+    }
+    let all = (0..nvram.entries.len()).map(|place| u8::try_from(place).unwrap()).collect();
+    let order = nvram.order.clone().unwrap_or(all);
+    let places = nvram.next.into_iter().chain(order);
+    let usable = places.map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {
+        let mac = entry.mac.as_deref().and_then(client::parse_mac);
+        entry.active
+            && mac.is_none_or(|mac| mac == services::address::GUEST_MAC)
+            && matches!(entry.from, client::From::Root | client::From::Uri)
+    });
+    let url = |entry: &client::BootEntry| {
+        let uri = entry.uris.last().cloned().unwrap_or_default();
+        network.expand(&uri).unwrap()
+    };
+    Some(usable.map(url).collect())
 }
 
 /// A build of EDK2, as far as anything but a guest looks at it.

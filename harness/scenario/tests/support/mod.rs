@@ -35,7 +35,8 @@ impl Certificates {
 
     /// `behaviour` as the client of `point`. It trusts the anchors of all scenarios with its date, as it does in a run.
     pub fn client(&self, behaviour: &Behaviour, point: &Point) -> Behaviour {
-        let client::Settings { boot, wait_seconds, date, trust, suites, machine: _ } = &point.network.client;
+        let client::Settings { boot, wait_seconds, date, trust, suites, machine: _, nvram: _ } =
+            &point.network.client;
         let anchors = match trust {
             Trust::None | Trust::Empty => Vec::new(),
             _ => {
@@ -60,6 +61,10 @@ impl Certificates {
             // A client's settings are constants elsewhere; these few live as long as the test.
             behaviour.tls.suites = Some(names.join(":").leak());
         }
+        if let Some(entries) = entries(&point.network) {
+            behaviour.speaks &= !entries.is_empty();
+            behaviour.entries = entries;
+        }
         behaviour
     }
 }
@@ -67,4 +72,27 @@ impl Certificates {
 fn chain(network: &NetworkSettings) -> Option<(pki::Settings, Date)> {
     let settings = Network::certificate(network).expect("a checked network");
     settings.map(|settings| (settings, network.client.date))
+}
+
+/// What a conforming client makes of the boot entries: the URLs of those that it can use, in its order; nothing if there are no
+/// entries.
+fn entries(network: &NetworkSettings) -> Option<Vec<String>> {
+    let nvram = &network.client.nvram;
+    if nvram.entries.is_empty() {
+        return None;
+    }
+    let all = (0..nvram.entries.len()).map(|place| u8::try_from(place).unwrap()).collect();
+    let order = nvram.order.clone().unwrap_or(all);
+    let places = nvram.next.into_iter().chain(order);
+    let usable = places.map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {
+        let mac = entry.mac.as_deref().and_then(client::parse_mac);
+        entry.active
+            && mac.is_none_or(|mac| mac == services::address::GUEST_MAC)
+            && matches!(entry.from, client::From::Root | client::From::Uri)
+    });
+    let url = |entry: &client::BootEntry| {
+        let uri = entry.uris.last().cloned().unwrap_or_default();
+        network.expand(&uri).unwrap()
+    };
+    Some(usable.map(url).collect())
 }

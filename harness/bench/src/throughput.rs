@@ -16,7 +16,7 @@ pub async fn measure(
     mib: u32,
     mut say: impl FnMut(&str),
 ) -> Result<Vec<Throughput>, PayloadError> {
-    let payload = Payload::new(architecture, [0x70; 16])?.padded_to((mib as usize) << 20)?;
+    let payload = Payload::new(architecture, [0x70; 16])?.filled_to((mib as usize) << 20)?;
     let image = payload.image();
     let failed = |path, error: &dyn std::fmt::Display| Throughput {
         path,

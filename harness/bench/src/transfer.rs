@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_payload_of_a_few_mebibytes_arrives_whole() {
-        let payload = Payload::new("x64", [5; 16]).unwrap().padded_to(3 << 20).unwrap();
+        let payload = Payload::new("x64", [5; 16]).unwrap().filled_to(3 << 20).unwrap();
         let figure = into_client(&payload).await.unwrap();
         assert_eq!(figure.bytes, 3 << 20);
         assert!(figure.seconds.is_some_and(|seconds| seconds > 0.0));

@@ -179,7 +179,7 @@ fn giving_up_takes_a_minute_of_guest_time() {
 
 #[test]
 fn a_large_image_arrives_whole() {
-    let payload = Payload::new("x64", [7; 16]).unwrap().padded_to(4 << 20).unwrap();
+    let payload = Payload::new("x64", [7; 16]).unwrap().filled_to(4 << 20).unwrap();
     let transcript = boot_image(Behaviour::conforming(), &NetworkSettings::default(), &payload);
     assert!(transcript.boots());
     assert!(transcript.frames.len() > (4 << 20) / 1460);

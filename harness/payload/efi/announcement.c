@@ -3,7 +3,8 @@
 #define FRAME_MIN 60 // without FCS; the rest is padding
 #define HEADER_SIZE 14
 #define PROOF_SIZE 8
-#define VERSION 1
+#define VERSION 2
+#define PROGRESS ((size_t)8 << 20) // bytes
 #define DEVICE_PATH_TRUNCATED 1
 #define FILE_PATH_TRUNCATED 2
 
@@ -12,7 +13,10 @@
 static const volatile struct {
     char marker[16];
     uint8_t nonce[NONCE_SIZE];
-} __attribute__((aligned(16))) slot = {"plugfest nonce:", {0}};
+    // Where the content is that comes after the image proper: relative to its base, and its length. Little-endian, as all
+    // UEFI machines are.
+    uint32_t content_at, content_size;
+} __attribute__((aligned(16))) slot = {"plugfest nonce:", {0}, 0, 0};
 
 // An absolute address in the image, read at run time: gives the image the base relocation that some loaders insist on,
 // and a loader that does not apply it finds out.
@@ -46,13 +50,20 @@ static void sip_rounds(struct sip *v, unsigned rounds) {
     }
 }
 
+static uint64_t word_at(const uint8_t *bytes) {
+    uint64_t word;
+    __builtin_memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 // SipHash-2-4 (Aumasson and Bernstein, 2012).
-static uint64_t siphash(const uint8_t key[16], const uint8_t *bytes, size_t count) {
+static uint64_t siphash(const uint8_t key[16], const uint8_t *bytes, size_t count, void (*progress)(void)) {
     uint64_t k0 = little_endian(key, 8), k1 = little_endian(key + 8, 8);
     struct sip v = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
     for (size_t at = 0;; at += 8) {
         size_t left = count - at;
-        uint64_t word = left >= 8 ? little_endian(bytes + at, 8) : little_endian(bytes + at, left) | (uint64_t)count << 56;
+        if (progress && at % PROGRESS == 0) progress();
+        uint64_t word = left >= 8 ? word_at(bytes + at) : little_endian(bytes + at, left) | (uint64_t)count << 56;
         v.d ^= word;
         sip_rounds(&v, 2);
         v.a ^= word;
@@ -94,7 +105,13 @@ static int put_path(struct writer *out, const EFI_DEVICE_PATH_PROTOCOL *path, si
     return truncated;
 }
 
-size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE],
+uint64_t digest_content(const uint8_t *image_base, void (*progress)(void)) {
+    uint8_t nonce[NONCE_SIZE];
+    read_nonce(nonce);
+    return slot.content_size ? siphash(nonce, image_base + slot.content_at, slot.content_size, progress) : 0;
+}
+
+size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE], uint64_t content,
                           const EFI_DEVICE_PATH_PROTOCOL *device, const EFI_DEVICE_PATH_PROTOCOL *file) {
     uint8_t nonce[NONCE_SIZE];
     struct writer out = {frame, frame + FRAME_MAX - PROOF_SIZE};
@@ -110,10 +127,11 @@ size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZ
     put(&out, 0, 1);
     put(&out, PE_MACHINE, 2);
     for (size_t i = 0; i < NONCE_SIZE; i++) put(&out, nonce[i], 1);
+    put(&out, content, 8);
     // The device path comes first and may leave the file path, which network boot does not need, only its length.
     if (put_path(&out, device, (size_t)(out.end - out.at) - 4)) *flags |= DEVICE_PATH_TRUNCATED;
     if (put_path(&out, file, (size_t)(out.end - out.at) - 2)) *flags |= FILE_PATH_TRUNCATED;
-    put(&out, siphash(nonce, frame + HEADER_SIZE, (size_t)(out.at - frame) - HEADER_SIZE), PROOF_SIZE);
+    put(&out, siphash(nonce, frame + HEADER_SIZE, (size_t)(out.at - frame) - HEADER_SIZE, NULL), PROOF_SIZE);
 
     while (out.at < frame + FRAME_MIN) put(&out, 0, 1);
     return (size_t)(out.at - frame);

@@ -11,8 +11,12 @@
 // This cell's nonce, as the harness wrote it into the image that it serves.
 void read_nonce(uint8_t nonce[NONCE_SIZE]);
 
+// The digest of what the harness has put behind the image proper, as it was loaded; 0 if there is nothing. Calls `progress`
+// now and then.
+uint64_t digest_content(const uint8_t *image_base, void (*progress)(void));
+
 // Writes the frame and returns its length. Either path may be NULL; neither is trusted to end.
-size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE],
+size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE], uint64_t content,
                           const EFI_DEVICE_PATH_PROTOCOL *device, const EFI_DEVICE_PATH_PROTOCOL *file);
 
 #endif

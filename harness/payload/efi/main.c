@@ -24,6 +24,11 @@ static void print_status(EFI_STATUS status) {
     print_hex(bytes, sizeof status);
 }
 
+// Silence would be taken for the end.
+static void print_progress(void) {
+    print(u"plugfest: looking at the content\r\n");
+}
+
 // At TPL_APPLICATION, so that the firmware's own timers go on as they would under any boot loader.
 static void wait(EFI_BOOT_SERVICES *boot, unsigned seconds) {
     EFI_EVENT timer;
@@ -54,7 +59,11 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system) {
     print(u"\r\n");
 
     EFI_STATUS status = boot->HandleProtocol(handle, &loaded_image_guid, &image);
-    if (!EFI_ERROR(status)) status = announce(boot, image);
+    uint64_t content = 0;
+    if (!EFI_ERROR(status)) {
+        content = digest_content(((EFI_LOADED_IMAGE_PROTOCOL *)image)->ImageBase, print_progress);
+        status = announce(boot, image, content);
+    }
     if (EFI_ERROR(status)) {
         print(u"plugfest: no proof sent, status ");
         print_status(status);
@@ -65,7 +74,7 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *system) {
     // ends the machine at the first proof, so under it these are never or hardly seen.
     for (unsigned seconds = 1; seconds <= 16; seconds *= 2) {
         wait(boot, seconds);
-        if (image) announce(boot, image);
+        if (image) announce(boot, image, content);
     }
 
     // Returning would let the boot manager go on to other options and their traffic.

@@ -48,7 +48,8 @@ static const EFI_DEVICE_PATH_PROTOCOL *device_path(EFI_BOOT_SERVICES *boot, EFI_
     return path;
 }
 
-static EFI_STATUS announce_on(EFI_BOOT_SERVICES *boot, EFI_HANDLE handle, const EFI_LOADED_IMAGE_PROTOCOL *image) {
+static EFI_STATUS announce_on(EFI_BOOT_SERVICES *boot, EFI_HANDLE handle, const EFI_LOADED_IMAGE_PROTOCOL *image,
+                              uint64_t content) {
     void *protocol = NULL;
     EFI_STATUS status = boot->HandleProtocol(handle, &simple_network_guid, &protocol);
     if (EFI_ERROR(status)) return status;
@@ -59,7 +60,7 @@ static EFI_STATUS announce_on(EFI_BOOT_SERVICES *boot, EFI_HANDLE handle, const 
     EFI_TPL tpl = boot->RaiseTPL(TPL_CALLBACK);
     status = bring_up(network);
     if (!EFI_ERROR(status)) {
-        size_t length = write_announcement(buffer.frame, network->Mode->CurrentAddress.Addr,
+        size_t length = write_announcement(buffer.frame, network->Mode->CurrentAddress.Addr, content,
                                            device_path(boot, image->DeviceHandle), image->FilePath);
         status = transmit(boot, network, length);
     }
@@ -67,14 +68,15 @@ static EFI_STATUS announce_on(EFI_BOOT_SERVICES *boot, EFI_HANDLE handle, const 
     return status;
 }
 
-static EFI_STATUS announce_everywhere(EFI_BOOT_SERVICES *boot, const EFI_LOADED_IMAGE_PROTOCOL *image) {
+static EFI_STATUS announce_everywhere(EFI_BOOT_SERVICES *boot, const EFI_LOADED_IMAGE_PROTOCOL *image,
+                                      uint64_t content) {
     UINTN count = 0;
     EFI_HANDLE *handles = NULL;
     EFI_STATUS status = boot->LocateHandleBuffer(ByProtocol, &simple_network_guid, NULL, &count, &handles);
     if (EFI_ERROR(status)) return status;
     EFI_STATUS best = EFI_NOT_FOUND;
     for (UINTN i = 0; i < count; i++) {
-        status = announce_on(boot, handles[i], image);
+        status = announce_on(boot, handles[i], image, content);
         if (EFI_ERROR(best)) best = status;
     }
     boot->FreePool(handles);
@@ -89,17 +91,17 @@ static void connect_all(EFI_BOOT_SERVICES *boot) {
     boot->FreePool(handles);
 }
 
-EFI_STATUS announce(EFI_BOOT_SERVICES *boot, const EFI_LOADED_IMAGE_PROTOCOL *image) {
+EFI_STATUS announce(EFI_BOOT_SERVICES *boot, const EFI_LOADED_IMAGE_PROTOCOL *image, uint64_t content) {
     const EFI_DEVICE_PATH_PROTOCOL *path = device_path(boot, image->DeviceHandle);
     EFI_HANDLE loaded_through = NULL;
     // Finds the handle whose path is the longest beginning of `path`: the interface below IPv4, IPv6 and URI nodes.
     if (path != NULL && !EFI_ERROR(boot->LocateDevicePath(&simple_network_guid, &path, &loaded_through))) {
-        EFI_STATUS status = announce_on(boot, loaded_through, image);
+        EFI_STATUS status = announce_on(boot, loaded_through, image, content);
         if (!EFI_ERROR(status)) return status;
     }
 
-    if (!EFI_ERROR(announce_everywhere(boot, image))) return EFI_SUCCESS;
+    if (!EFI_ERROR(announce_everywhere(boot, image, content))) return EFI_SUCCESS;
     // Booted from something else than the network: then EDK2 has not started the network drivers.
     connect_all(boot);
-    return announce_everywhere(boot, image);
+    return announce_everywhere(boot, image, content);
 }

@@ -119,6 +119,11 @@ typedef struct {
     EFI_SYSTEM_TABLE *SystemTable;
     EFI_HANDLE DeviceHandle;
     const EFI_DEVICE_PATH_PROTOCOL *FilePath;
+    void *Reserved;
+    uint32_t LoadOptionsSize;
+    void *LoadOptions;
+    void *ImageBase;
+    uint64_t ImageSize;
 } EFI_LOADED_IMAGE_PROTOCOL;
 
 // §24.1

@@ -5,10 +5,11 @@
 //! | 6, 6 | destination: broadcast, so that the image need not know who listens; source: the interface's address |
 //! | 2 | EtherType 0x88B5 (IEEE Std 802, local experimental EtherType 1) |
 //! | 8 | `PLUGFEST` |
-//! | 1 | version of this layout: 1 |
+//! | 1 | version of this layout: 2 |
 //! | 1 | flags: 1 device path cut short, 2 file path cut short, so that the frame fits 1514 bytes |
 //! | 2 | machine field of the image's COFF header |
 //! | 16 | nonce |
+//! | 8 | SipHash-2-4 under the nonce of the content that follows the image proper, as it was loaded; 0 if there is none |
 //! | 2, n | length and bytes of the device path of `EFI_LOADED_IMAGE_PROTOCOL.DeviceHandle`; length 0: none |
 //! | 2, n | length and bytes of the device path in `EFI_LOADED_IMAGE_PROTOCOL.FilePath`; length 0: none |
 //! | 8 | proof: SipHash-2-4 under the nonce of everything from `PLUGFEST` to here |
@@ -23,7 +24,7 @@ use record::LoadedFrom;
 pub const ETHERTYPE: u16 = 0x88b5;
 
 const MAGIC: &[u8; 8] = b"PLUGFEST";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const DEVICE_PATH_TRUNCATED: u8 = 1;
 const FILE_PATH_TRUNCATED: u8 = 2;
 const HEADER: usize = 14;
@@ -39,6 +40,8 @@ pub(crate) struct Malformed;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Announcement<'a> {
     pub nonce: [u8; 16],
+    /// Digest of the content.
+    pub content: u64,
     flags: u8,
     device_path: &'a [u8],
     file_path: &'a [u8],
@@ -62,11 +65,12 @@ impl<'a> Announcement<'a> {
         }
         let _machine = take::<2>(&mut rest)?;
         let nonce = *take::<16>(&mut rest)?;
+        let content = u64::from_be_bytes(*take::<8>(&mut rest)?);
         let device_path = take_path(&mut rest)?;
         let file_path = take_path(&mut rest)?;
         let proven = &body[..body.len() - rest.len()];
         let proof = u64::from_be_bytes(*take::<PROOF>(&mut rest)?);
-        Some(Self { nonce, flags, device_path, file_path, holds: proof == siphash(nonce, proven) })
+        Some(Self { nonce, content, flags, device_path, file_path, holds: proof == siphash(nonce, proven) })
     }
 
     pub fn loaded_from(&self) -> LoadedFrom {
@@ -106,12 +110,15 @@ fn take_path<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// `None` unless `image` is one of our images with any nonce, whole and undamaged. `source` is the MAC address of the
 /// guest's interface, `device_path` and `file_path` are what its `EFI_LOADED_IMAGE_PROTOCOL` would say.
 pub fn announce(image: &[u8], source: [u8; 6], device_path: &[u8], file_path: &[u8]) -> Option<Vec<u8>> {
-    let (machine, nonce) =
-        images::ALL.iter().find_map(|known| Some((known.machine(), known.nonce_in(image)?)))?;
+    let (machine, nonce, content) = images::ALL.iter().find_map(|known| {
+        let (nonce, content) = known.read(image)?;
+        Some((known.machine(), nonce, content))
+    })?;
     let mut frame = [&[0xff; 6][..], &source, &ETHERTYPE.to_be_bytes(), MAGIC, &[VERSION, 0]].concat();
     let flags = frame.len() - 1;
     frame.extend(machine.to_be_bytes());
     frame.extend(nonce);
+    frame.extend(content.to_be_bytes());
     // Each path leaves room for the lengths and the proof that follow.
     for (path, after, truncated) in
         [(device_path, 2 + PROOF, DEVICE_PATH_TRUNCATED), (file_path, PROOF, FILE_PATH_TRUNCATED)]

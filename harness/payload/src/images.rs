@@ -1,6 +1,8 @@
-//! The committed images, one per architecture.
+//! The committed images, one per architecture, and what is put behind them.
 
-/// An image as `cargo xtask payload` built it, with an empty nonce slot.
+use crate::siphash::siphash;
+
+/// An image as `cargo xtask payload` built it, with an empty slot.
 pub(crate) struct Image {
     /// In the words of UEFI's removable-media file names.
     pub architecture: &'static str,
@@ -10,8 +12,15 @@ pub(crate) struct Image {
 pub(crate) const ALL: &[Image] =
     &[Image { architecture: "x64", bytes: include_bytes!("../images/payload-x64.efi") }];
 
-/// What precedes the nonce in an image; `slot` in `efi/announcement.c`.
+/// What precedes the nonce in an image; `slot` in `efi/announcement.c`. After the nonce come where the content is, and how long.
 const MARKER: &[u8; 16] = b"plugfest nonce:\0";
+const NONCE: usize = 16;
+/// Alignments that the linker uses, in memory and in the file.
+const PAGE: usize = 0x1000;
+const SECTOR: usize = 0x200;
+/// Bytes of a section header, and of the headers before the first one (PE format).
+const SECTION: usize = 40;
+const SIGNATURE_AND_FILE_HEADER: usize = 24;
 
 impl Image {
     fn nonce_at(&self) -> usize {
@@ -23,23 +32,91 @@ impl Image {
     pub fn with_nonce(&self, nonce: [u8; 16]) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
         let at = self.nonce_at();
-        bytes[at..at + nonce.len()].copy_from_slice(&nonce);
+        bytes[at..at + NONCE].copy_from_slice(&nonce);
         bytes
+    }
+
+    /// A copy of `size` bytes, with a section more: its content follows from the nonce, is loaded with the image, and is looked at
+    /// by it. `None` if there is no room for any.
+    pub fn filled(&self, nonce: [u8; 16], size: usize) -> Option<Vec<u8>> {
+        let mut bytes = self.with_nonce(nonce);
+        let begin = bytes.len().next_multiple_of(SECTOR);
+        let length = size.checked_sub(begin).filter(|length| *length > 0)?;
+        let pe = dword(&bytes, 0x3c);
+        let sections = word(&bytes, pe + 6);
+        let table = pe + SIGNATURE_AND_FILE_HEADER + word(&bytes, pe + 20);
+        let header = table + SECTION * sections;
+        let image_size_at = pe + SIGNATURE_AND_FILE_HEADER + 56;
+        let base = dword(&bytes, image_size_at).next_multiple_of(PAGE);
+        // The headers end where the first section begins.
+        if header + SECTION > dword(&bytes, table + 20) {
+            return None;
+        }
+        let put = |bytes: &mut Vec<u8>, at: usize, value: usize| {
+            let value = u32::try_from(value).ok()?.to_le_bytes();
+            bytes[at..at + 4].copy_from_slice(&value);
+            Some(())
+        };
+        bytes[pe + 6..pe + 8].copy_from_slice(&u16::try_from(sections + 1).ok()?.to_le_bytes());
+        bytes[header..header + 8].copy_from_slice(b".content");
+        let raw = length.next_multiple_of(SECTOR);
+        for (at, value) in [(8, length), (12, base), (16, raw), (20, begin), (36, 0x4000_0040)] {
+            put(&mut bytes, header + at, value)?;
+        }
+        put(&mut bytes, image_size_at, base + length.next_multiple_of(PAGE))?;
+        let slot = self.nonce_at() + NONCE;
+        put(&mut bytes, slot, base)?;
+        put(&mut bytes, slot + 4, length)?;
+        bytes.resize(begin, 0);
+        // A file that ends within its last sector is no file for a strict loader.
+        bytes.reserve(raw);
+        fill(nonce, length, &mut bytes);
+        bytes.resize(begin + raw, 0);
+        Some(bytes)
     }
 
     /// The machine field of its COFF header.
     pub fn machine(&self) -> u16 {
-        let word = |at: usize| u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]]);
-        // PE format: `e_lfanew` at 0x3c; the file header begins after the signature.
-        word(usize::from(word(0x3c)) + 4)
+        u16::try_from(word(self.bytes, dword(self.bytes, 0x3c) + 4)).unwrap_or_default()
     }
 
-    /// The nonce in `served`, if that is this image, whole and undamaged, whatever follows its end.
-    pub fn nonce_in(&self, served: &[u8]) -> Option<[u8; 16]> {
+    /// The nonce in `served` and the digest of its content, if that is this image, whole and undamaged, whatever follows its end.
+    pub fn read(&self, served: &[u8]) -> Option<([u8; 16], u64)> {
         let at = self.nonce_at();
-        let nonce = served.get(at..at + 16)?.try_into().ok()?;
-        served.starts_with(&self.with_nonce(nonce)).then_some(nonce)
+        let nonce = served.get(at..at + NONCE)?.try_into().ok()?;
+        let length = dword(served.get(at + NONCE..at + NONCE + 8)?, 4);
+        if length == 0 {
+            return served.starts_with(&self.with_nonce(nonce)).then_some((nonce, 0));
+        }
+        let begin = self.bytes.len().next_multiple_of(SECTOR);
+        let content = served.get(begin..begin.checked_add(length)?)?;
+        let known = self.filled(nonce, begin + length)?;
+        served.starts_with(&known[..begin]).then(|| (nonce, siphash(nonce, content)))
     }
+}
+
+/// Appends `length` bytes that no copy of a part of them can be taken for: SplitMix64 of the place.
+fn fill(nonce: [u8; 16], length: usize, out: &mut Vec<u8>) {
+    let seed = nonce.iter().fold(0_u64, |seed, byte| seed.rotate_left(8) ^ u64::from(*byte));
+    let end = out.len() + length;
+    let mut place = seed;
+    while out.len() < end {
+        place = place.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = place;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bytes = (word ^ (word >> 31)).to_le_bytes();
+        out.extend(&bytes[..bytes.len().min(end - out.len())]);
+    }
+}
+
+/// Little-endian numbers; an image is ours, or has been compared with one before.
+fn word(bytes: &[u8], at: usize) -> usize {
+    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+fn dword(bytes: &[u8], at: usize) -> usize {
+    word(bytes, at) | word(bytes, at + 2) << 16
 }
 
 #[cfg(test)]
@@ -52,7 +129,7 @@ mod tests {
             let markers = image.bytes.windows(MARKER.len()).filter(|bytes| bytes == MARKER).count();
             assert_eq!(markers, 1, "{}", image.architecture);
             assert_eq!(image.nonce_at() % 16, 0, "{}", image.architecture);
-            assert_eq!(image.bytes[image.nonce_at()..][..16], [0; 16], "{}", image.architecture);
+            assert_eq!(image.bytes[image.nonce_at()..][..24], [0; 24], "{}", image.architecture);
             assert_eq!(&image.bytes[..2], b"MZ");
             assert!(image.bytes.len() <= 8192, "{}", image.bytes.len());
         }
@@ -63,11 +140,28 @@ mod tests {
     fn a_damaged_or_cut_image_is_not_ours() {
         let image = &ALL[0];
         let served = image.with_nonce([9; 16]);
-        assert_eq!(image.nonce_in(&served), Some([9; 16]));
-        assert_eq!(image.nonce_in(&[&served[..], &[0; 99]].concat()), Some([9; 16]));
-        assert_eq!(image.nonce_in(&served[..served.len() - 1]), None);
+        assert_eq!(image.read(&served), Some(([9; 16], 0)));
+        assert_eq!(image.read(&[&served[..], &[0; 99]].concat()), Some(([9; 16], 0)));
+        assert_eq!(image.read(&served[..served.len() - 1]), None);
         let mut damaged = served;
         damaged[0x400] ^= 1;
-        assert_eq!(image.nonce_in(&damaged), None);
+        assert_eq!(image.read(&damaged), None);
+    }
+
+    #[test]
+    fn content_counts_and_its_damage_is_seen() {
+        let image = &ALL[0];
+        let mut served = image.filled([9; 16], 20_000).unwrap();
+        assert_eq!(served.len(), 20_000_usize.next_multiple_of(SECTOR));
+        let (nonce, digest) = image.read(&served).unwrap();
+        assert_eq!(nonce, [9; 16]);
+        let other = image.filled([8; 16], 20_000).unwrap();
+        assert_ne!(served[10_000..10_100], other[10_000..10_100]);
+        served[15_000] ^= 1;
+        assert_ne!(image.read(&served), Some((nonce, digest)));
+        assert!(image.read(&served).is_some(), "it runs, and tells");
+        served[0x300] ^= 1;
+        assert_eq!(image.read(&served), None, "it is another program");
+        assert_eq!(image.filled([9; 16], image.bytes.len()), None);
     }
 }

@@ -29,8 +29,8 @@ pub enum PayloadError {
         /// What there is.
         known: String,
     },
-    /// The image is larger than the size that it should be padded to.
-    #[error("failed to pad the payload to {wanted} bytes: it has {size}, ask for at least that")]
+    /// The image is larger than the size that it should be filled to.
+    #[error("failed to fill the payload to {wanted} bytes: it has {size}, ask for more than that")]
     TooSmall {
         /// What was asked for, in bytes.
         wanted: usize,
@@ -44,6 +44,8 @@ pub enum PayloadError {
 pub struct Payload {
     image: Arc<[u8]>,
     nonce: [u8; 16],
+    /// Digest of the content after the image proper; 0 if there is none.
+    content: u64,
 }
 
 impl Payload {
@@ -55,17 +57,18 @@ impl Payload {
                 known: images::ALL.iter().map(|image| image.architecture).collect::<Vec<_>>().join(", "),
             }
         })?;
-        Ok(Self { image: image.with_nonce(nonce).into(), nonce })
+        Ok(Self { image: image.with_nonce(nonce).into(), nonce, content: 0 })
     }
 
-    /// The same image with zeros after its end, `size` bytes in all; a PE loader ignores them.
-    pub fn padded_to(self, size: usize) -> Result<Self, PayloadError> {
-        if size < self.image.len() {
-            return Err(PayloadError::TooSmall { wanted: size, size: self.image.len() });
-        }
-        let mut image = self.image.to_vec();
-        image.resize(size, 0);
-        Ok(Self { image: image.into(), ..self })
+    /// The image with content after it, some `size` bytes in all: rounded up to what PE files are rounded to. The payload looks at
+    /// the content, and its proof is genuine only if that has arrived whole.
+    pub fn filled_to(self, size: usize) -> Result<Self, PayloadError> {
+        let known = images::ALL.iter().find(|image| self.image.len() == image.bytes.len());
+        let filled = known.and_then(|image| Some((image, image.filled(self.nonce, size)?)));
+        let (image, filled) =
+            filled.ok_or(PayloadError::TooSmall { wanted: size, size: self.image.len() })?;
+        let content = image.read(&filled).map_or(0, |(_, content)| content);
+        Ok(Self { image: filled.into(), content, ..self })
     }
 
     /// The bytes to serve.
@@ -79,7 +82,10 @@ impl Payload {
     /// else that it says. The same announcement may come more than once.
     pub fn read_proof(&self, frame: &[u8]) -> Option<Event> {
         let (genuine, loaded_from) = match Announcement::read(frame)? {
-            Ok(it) => (it.nonce == self.nonce && it.holds, it.loaded_from()),
+            Ok(it) => {
+                let genuine = it.nonce == self.nonce && it.holds && it.content == self.content;
+                (genuine, it.loaded_from())
+            }
             Err(announcement::Malformed) => (false, LoadedFrom { device_path: String::new(), uri: None }),
         };
         Some(Event::Proof { genuine, loaded_from })
@@ -101,15 +107,22 @@ mod tests {
     }
 
     #[test]
-    fn padding_leaves_the_image_alone() {
+    fn content_changes_the_proof() {
         let plain = Payload::new("x64", [7; 16]).unwrap();
         let size = plain.image().len();
-        let padded = plain.clone().padded_to(size + 1000).unwrap().image();
-        assert_eq!(padded.len(), size + 1000);
-        assert_eq!(padded[..size], plain.image()[..]);
+        let filled = plain.clone().filled_to(100_000).unwrap();
+        let genuine = |payload: &Payload, image: &[u8]| {
+            let frame = announce(image, [2; 6], &[], &[]).unwrap();
+            matches!(payload.read_proof(&frame), Some(Event::Proof { genuine: true, .. }))
+        };
+        assert!(genuine(&filled, &filled.image()));
+        assert!(!genuine(&filled, &plain.image()) && !genuine(&plain, &filled.image()));
+        let mut damaged = filled.image().to_vec();
+        damaged[60_000] ^= 1;
+        assert!(!genuine(&filled, &damaged), "damaged content is no proof");
         assert_eq!(
-            plain.padded_to(size - 1).unwrap_err().to_string(),
-            format!("failed to pad the payload to {} bytes: it has {size}, ask for at least that", size - 1)
+            plain.filled_to(size).unwrap_err().to_string(),
+            format!("failed to fill the payload to {size} bytes: it has {size}, ask for more than that")
         );
     }
 

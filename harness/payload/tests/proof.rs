@@ -129,7 +129,7 @@ fn paths_too_long_for_a_frame_are_cut_and_say_so() {
 
 #[test]
 fn an_image_without_paths_announces_itself_too() {
-    let frame = announce(&payload().padded_to(65536).unwrap().image(), MAC, &[], &[]).unwrap();
+    let frame = announce(&payload().filled_to(65536).unwrap().image(), MAC, &[], &[]).unwrap();
     assert_eq!(frame.len(), 60);
     assert_eq!(read(&frame), Some((true, String::new(), None)));
     assert_eq!(announce(&payload().image()[1..], MAC, &[], &[]), None);

@@ -107,6 +107,10 @@ pub(crate) async fn attempt<G: Guests>(
 ) -> Result<Finished, Unmeasured> {
     let payload = Payload::new(firmware.architecture.as_str(), nonce(options.seed, &cell.id))
         .map_err(|error| CellError::Payload(error.to_string()))?;
+    let payload = match cell.network.image.bytes.and_then(|bytes| usize::try_from(bytes).ok()) {
+        Some(bytes) => payload.filled_to(bytes).map_err(|error| CellError::Payload(error.to_string()))?,
+        None => payload,
+    };
     let equipment = cell.equipment.as_ref().map_err(|why| CellError::from(why.clone()))?;
     let network = Network::with_identity(&cell.network, payload.image(), equipment.identity.as_deref())
         .map_err(CellError::from)?;

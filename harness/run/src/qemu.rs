@@ -263,7 +263,9 @@ impl Guests for QemuGuests {
         _image: &Arc<[u8]>,
     ) -> Result<Started<Machine>, StartError> {
         let config = self.config(cell, firmware).await?;
-        let name = format!("{} {} {:?} {:?}", firmware.id, config.rtc_base, config.spec, config.fw_cfg_files);
+        // Everything in it that cells of a run may have otherwise.
+        let MachineConfig { spec, vars, fw_cfg_files, rtc_base, .. } = &config;
+        let name = format!("{} {rtc_base} {spec:?} {vars:?} {fw_cfg_files:?}", firmware.id);
         let rtc_base = unix_seconds(&config);
         let machine = match self.snapshot(&config, firmware, &name).await? {
             Some(snapshot) => self.resumed(config, name, snapshot).await?,

@@ -24,7 +24,10 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| Certificates::of(
 
 /// What is found about `behaviour` at `point`; nothing if this host's OpenSSL cannot do what is asked of the server.
 fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
-    let payload = Payload::new("x64", [0x17; 16]).expect("a payload");
+    let mut payload = Payload::new("x64", [0x17; 16]).expect("a payload");
+    if let Some(bytes) = point.network.image.bytes {
+        payload = payload.filled_to(bytes as usize).expect("a size that a scenario may have");
+    }
     let identity = CERTIFICATES.of_server(point);
     let mut network = match Network::with_identity(&point.network, payload.image(), identity) {
         Ok(network) => network,

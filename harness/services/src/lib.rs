@@ -13,6 +13,7 @@ pub mod dns;
 mod frame;
 mod frame6;
 pub mod http;
+pub mod image;
 pub mod link;
 mod link6;
 mod mld;
@@ -35,6 +36,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
+    /// The boot image.
+    pub image: image::Settings,
     /// What the client has been given before it starts.
     pub client: client::Settings,
     /// What happens to frames on their way.

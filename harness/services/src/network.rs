@@ -187,6 +187,7 @@ impl Expanded {
             .map(|(at, text)| expand(text, &format!("network.dhcp6.{}", dhcp6::at_server(at, "bootfile"))))
             .collect::<Result<Vec<_>, _>>()?;
         settings.client.check(settings)?;
+        settings.image.check()?;
         settings.link.check()?;
         settings.tcp.check()?;
         dhcp4.check()?;

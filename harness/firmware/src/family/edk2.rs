@@ -33,7 +33,7 @@ impl Family for Edk2 {
                 menu_seconds: 0,
                 nic: "virtio-net-pci",
                 nic_rom: false,
-                nic_device: 2,
+                nic_device: 1,
                 boot_index: true,
                 flash_end: 4 << 30,
                 second_nic: None,

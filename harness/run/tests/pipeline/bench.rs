@@ -8,6 +8,7 @@ use pki::Trust;
 use record::{CellResult, ClockMode, Entry, ImageFile, Results};
 use run::{Cell, Guests, Options, Plan, StartError, Started};
 use scenario::{Scenario, Selected};
+use services::NetworkSettings;
 use services::client::{self, Boot};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};

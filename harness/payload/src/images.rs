@@ -97,9 +97,8 @@ impl Image {
 
 /// Appends `length` bytes that no copy of a part of them can be taken for: SplitMix64 of the place.
 fn fill(nonce: [u8; 16], length: usize, out: &mut Vec<u8>) {
-    let seed = nonce.iter().fold(0_u64, |seed, byte| seed.rotate_left(8) ^ u64::from(*byte));
     let end = out.len() + length;
-    let mut place = seed;
+    let mut place = siphash(nonce, b"content");
     while out.len() < end {
         place = place.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = place;

@@ -10,6 +10,8 @@ pub struct Behaviour {
     /// Whether a boot over IPv6 waits until its link-local address is no longer tentative (RFC 4862 §5.4); EDK2 does since
     /// 2025.08.
     pub waits_for_address: bool,
+    /// Whether it boots by PXE.
+    pub pxe: bool,
     /// URLs of its boot entries, tried in this order; an empty one, or none at all, leaves it to a server of HTTP boot.
     pub entries: Vec<String>,
     /// Whether it asks by ARP who else has its address, and gives it up to another host (RFC 2131 §4.4.1, RFC 5227 §2.1.1).
@@ -340,6 +342,7 @@ impl Behaviour {
             over: Over::Ipv4,
             wait_seconds: 0,
             waits_for_address: true,
+            pxe: false,
             entries: Vec::new(),
             probes_address: true,
             heeds_objections: true,

@@ -5,6 +5,7 @@ mod interface;
 mod lease;
 mod lease6;
 mod resolve;
+mod tftp;
 
 use crate::behaviour::{Behaviour, Execution, Moment, Over, TroubleKind};
 use crate::console::Version;
@@ -17,6 +18,7 @@ use lease6::Settling;
 use resolve::Resolving;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use tftp::Reading;
 use wire::GuestTime;
 
 /// From power-on to the boot manager.
@@ -70,6 +72,7 @@ enum State {
     Settling(Settling),
     Resolving(Box<Resolving>),
     Fetching(Box<Fetching>),
+    Reading(Box<Reading>),
     /// The attempt is over, whichever way.
     Over,
 }
@@ -114,6 +117,7 @@ impl Client {
             State::Settling(it) => Some(it.until),
             State::Resolving(it) => Some(it.until),
             State::Fetching(it) => Some(it.until),
+            State::Reading(it) => Some(it.until),
             State::Tentative | State::Over => None,
         };
         let stack = self.stack.as_mut().and_then(|stack| stack.poll_at(now));
@@ -140,6 +144,7 @@ impl Client {
     fn go_on(&mut self, now: GuestTime) {
         match self.state {
             State::Resolving(_) => self.resolve(now),
+            State::Reading(_) => self.read_file(now),
             _ => self.fetch(now),
         }
     }
@@ -242,7 +247,8 @@ impl Client {
 
     /// Begins the attempt over one version of IP.
     fn start(&mut self, now: GuestTime) {
-        self.print(console::start(self.version));
+        let protocol = if self.behaviour.pxe { "PXE" } else { "HTTP Boot" };
+        self.print(console::start(self.version).replace("HTTP Boot", protocol));
         self.send_garbage();
         match self.version {
             Version::V4 => self.select(now, 0),

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 
 /// Option 60: the client's architecture is x64 HTTP boot (16), its UNDI version 3.0.
 const CLASS: &[u8] = b"HTTPClient:Arch:00016:UNDI:003000";
+/// The same of a client that boots by PXE: x64 (7, RFC 4578 §2.1 as corrected).
+const PXE_CLASS: &[u8] = b"PXEClient:Arch:00007:UNDI:003000";
 /// Option 55: what EDK2 asks for, 27 options.
 const PARAMETERS: [u8; 27] =
     [1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97];
@@ -41,7 +43,7 @@ pub(crate) const ACK: u8 = 5;
 pub(crate) const NAK: u8 = 6;
 
 /// A message as a broadcast frame.
-pub(crate) fn frame(message: &Message<'_>, xid: u32, seconds: u16) -> Vec<u8> {
+pub(crate) fn frame(message: &Message<'_>, xid: u32, seconds: u16, pxe: bool) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[..4].copy_from_slice(&[1, 1, 6, 0]);
     bytes[4..8].copy_from_slice(&xid.to_be_bytes());
@@ -70,8 +72,8 @@ pub(crate) fn frame(message: &Message<'_>, xid: u32, seconds: u16) -> Vec<u8> {
         option(55, &PARAMETERS);
         option(97, &[&[0][..], &[0x11; 16]].concat());
         option(94, &[1, 3, 0]);
-        option(93, &16u16.to_be_bytes());
-        option(60, CLASS);
+        option(93, &(if pxe { 7u16 } else { 16 }).to_be_bytes());
+        option(60, if pxe { PXE_CLASS } else { CLASS });
     }
     bytes.push(255);
     bytes.resize(bytes.len().max(SHORTEST), 0);

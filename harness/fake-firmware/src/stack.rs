@@ -129,6 +129,14 @@ impl Stack {
         self.datagrams = sent.then(|| self.sockets.add(socket));
     }
 
+    /// Sends another datagram from the port of the last question.
+    pub(crate) fn tell(&mut self, to: SocketAddr, bytes: &[u8]) {
+        if let Some(handle) = self.datagrams {
+            // Refused for a datagram larger than its buffer, which it never is.
+            let _ = self.sockets.get_mut::<udp::Socket<'_>>(handle).send_slice(bytes, to);
+        }
+    }
+
     /// Takes a datagram that has arrived at the port of the last question.
     pub(crate) fn answer(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.datagrams?);

@@ -203,6 +203,18 @@ const TABLE: &[(&str, Side, &str, &str)] = &[
     ("http.head-refused", Network, "RFC 9110 §9.1", "let the server answer HEAD"),
     ("http.no-answer", Network, "RFC 9110 §3.3", "look at the web server's log"),
     ("http.connection-closed", Network, "RFC 9112 §9.6", "look at the web server's log"),
+    (
+        "tftp.refused",
+        Network,
+        "RFC 1350 §5",
+        "put the file where the server looks for it, with the name that DHCP gives",
+    ),
+    (
+        "tftp.incomplete",
+        Client,
+        "RFC 1350 §4",
+        "look whether the server's blocks arrive, and the client's acknowledgements",
+    ),
     ("http.interrupted", Network, "RFC 9112 §8", "find out what ends the connection, or stalls it"),
     ("http.length-missing", Client, "RFC 9112 §6.3", "send Content-Length"),
     (

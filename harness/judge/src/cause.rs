@@ -100,6 +100,9 @@ causes! {
     TLS_NO_REQUEST = "tls.no-request", "The TLS handshake was completed, but no HTTP request was sent.";
     TLS_RENEGOTIATION = "tls.renegotiation", "The server asked for another TLS handshake, and the firmware did not go along.";
 
+    TFTP_REFUSED = "tftp.refused", "The TFTP server answered the request for the boot file with an error (RFC 1350 §5).";
+    TFTP_INCOMPLETE = "tftp.incomplete", "The boot file was asked for by TFTP, and did not arrive whole.";
+
     HTTP_REQUEST_MALFORMED = "http.request-malformed", "What the firmware sent is not an HTTP/1 request.";
 
     HTTP_TARGET_NOT_FOUND = "http.target-not-found", "The firmware asked for another target than the offered URL names, and got 404.";

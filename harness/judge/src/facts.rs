@@ -61,6 +61,9 @@ pub(crate) struct Facts<'a> {
     /// Connections on which there was TLS, or should have been.
     pub handshakes: Vec<Handshake<'a>>,
     pub exchanges: Vec<Exchange<'a>>,
+    /// Whether it boots by PXE.
+    pub by_pxe: bool,
+    pub tftp: Tftp<'a>,
     pub genuine_proof: bool,
     pub forged_proof: bool,
     /// Frames that the link lost on their way to the guest.
@@ -69,6 +72,15 @@ pub(crate) struct Facts<'a> {
     pub lost_from_guest: Vec<FrameProtocol>,
     /// When our side last gave an answer.
     pub last_answer: Option<GuestTime>,
+}
+
+/// What became of requests for files by TFTP.
+#[derive(Debug, Default)]
+pub(crate) struct Tftp<'a> {
+    pub requests: usize,
+    /// The server's last error.
+    pub refused: Option<(u16, &'a str)>,
+    pub delivered: bool,
 }
 
 /// What an offer said.
@@ -101,7 +113,12 @@ impl<'a> Facts<'a> {
                 Direction::ToGuest => self.lost_to_guest += 1,
                 Direction::FromGuest => self.lost_from_guest.push(*protocol),
             },
-            Event::Dhcp4Received { message, .. } => match message {
+            Event::Dhcp4Received { message, vendor_class, .. } => match message {
+                _ if vendor_class.as_deref().is_some_and(|class| class.starts_with("PXEClient"))
+                    && !std::mem::replace(&mut self.by_pxe, true) =>
+                {
+                    self.take(at, event);
+                }
                 Dhcp4Message::Discover => self.discovers += 1,
                 Dhcp4Message::Request => self.requests += 1,
                 Dhcp4Message::Decline => self.declines += 1,
@@ -119,6 +136,16 @@ impl<'a> Facts<'a> {
                     Dhcp4Message::Nak => self.naks += 1,
                     _ => {}
                 }
+            }
+            Event::TftpRequest { .. } => self.tftp.requests += 1,
+            Event::TftpAccepted { .. } => self.last_answer = Some(at),
+            Event::TftpRefused { code, message, .. } => {
+                self.last_answer = Some(at);
+                self.tftp.refused = Some((*code, message));
+            }
+            Event::TftpDelivered { .. } => {
+                self.last_answer = Some(at);
+                self.tftp.delivered = true;
             }
             Event::ArpUnanswered { target } => self.unresolved4.push(*target),
             Event::TcpSyn { connection, to, .. } if to.port == DNS => self.to_dns.push(*connection),
@@ -190,9 +217,10 @@ impl<'a> Facts<'a> {
 
     /// Whether a GET delivered the whole image.
     pub fn image_delivered(&self) -> bool {
-        self.exchanges.iter().any(|e| {
-            e.method == "GET" && e.delivered && matches!(e.answer, Answer::Response { image: true, .. })
-        })
+        self.tftp.delivered
+            || self.exchanges.iter().any(|e| {
+                e.method == "GET" && e.delivered && matches!(e.answer, Answer::Response { image: true, .. })
+            })
     }
 
     /// The furthest rung that the firmware stepped on.
@@ -203,7 +231,7 @@ impl<'a> Facts<'a> {
             Stage::Executed
         } else if self.image_delivered() {
             Stage::Image
-        } else if sent("GET") {
+        } else if sent("GET") || self.tftp.requests > 0 {
             Stage::Get
         } else if sent("HEAD") {
             Stage::Head

@@ -116,6 +116,9 @@ fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -
     if facts.is_unheard(stage) {
         return (LINK_FRAMES_LOST, None);
     }
+    if facts.tftp.requests > 0 && facts.exchanges.is_empty() {
+        return tftp_cause(facts);
+    }
     match stage {
         Stage::Link if facts.guest_frames > 0 => (LINK_NO_DHCP, None),
         Stage::Link if ending == Ending::NothingToBoot => (LINK_NO_BOOT_OPTION, None),
@@ -142,6 +145,9 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     {
         return (ARP_UNANSWERED, Some(target.to_string()));
     }
+    if facts.acks > 0 && facts.by_pxe {
+        return (DHCP4_LEASE_NOT_USED, None);
+    }
     if facts.acks > 0 {
         // A firmware whose own set-up of TLS fails does not even connect.
         let urls = || facts.offers.iter().rev().filter_map(|offer| offer.bootfile);
@@ -161,6 +167,11 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
         return (DHCP4_REQUEST_UNANSWERED, None);
     }
     let Some(offer) = facts.offers.last() else { return (DHCP4_NO_ANSWER, None) };
+    if facts.by_pxe {
+        let class =
+            offer.vendor_class.map_or("no option 60".into(), |class| format!("option 60 is {class:?}"));
+        return (DHCP4_OFFER_NOT_TAKEN, Some(class));
+    }
     if !offer.vendor_class.is_some_and(|class| class.starts_with("HTTPClient")) {
         let class =
             offer.vendor_class.map_or("no option 60".into(), |class| format!("option 60 is {class:?}"));
@@ -201,6 +212,14 @@ pub(crate) fn host(url: &str) -> Option<Host> {
     }
     let name = host.split(':').next().filter(|name| !name.is_empty())?;
     Some(name.parse::<Ipv4Addr>().map_or(Host::Name, |address| Host::Address(address.into())))
+}
+
+fn tftp_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
+    match facts.tftp.refused {
+        _ if facts.tftp.delivered => (IMAGE_NOT_STARTED, None),
+        Some((code, message)) => (TFTP_REFUSED, Some(format!("error {code}, {message:?}"))),
+        None => (TFTP_INCOMPLETE, None),
+    }
 }
 
 /// Why no request came of any handshake: the last one tells, because what a client tries last may be what it can.

@@ -597,6 +597,54 @@ pub enum Event {
         /// Whether the body was the boot image.
         image: bool,
     },
+    /// The guest asked the TFTP server for a file (RFC 1350 §4).
+    TftpRequest {
+        /// The guest's end, which is the transfer's.
+        client: Endpoint,
+        /// The file's name, as sent.
+        file: String,
+        /// `octet`, or whatever the request says.
+        mode: String,
+        /// Options in order (RFC 2347).
+        options: Vec<HeaderField>,
+    },
+    /// The TFTP server begins to send.
+    TftpAccepted {
+        /// The guest's end.
+        client: Endpoint,
+        /// The options that it takes, with their values.
+        options: Vec<HeaderField>,
+    },
+    /// The TFTP server answered with an error.
+    TftpRefused {
+        /// The guest's end.
+        client: Endpoint,
+        /// Error code (RFC 1350 §5).
+        code: u16,
+        /// Its text.
+        message: String,
+    },
+    /// The TFTP server stayed silent.
+    TftpUnanswered {
+        /// The guest's end.
+        client: Endpoint,
+        /// Why.
+        why: String,
+    },
+    /// The guest ended a transfer with an error, as it does once it knows a file's size.
+    TftpAborted {
+        /// The guest's end.
+        client: Endpoint,
+        /// Error code (RFC 1350 §5).
+        code: u16,
+        /// Its text.
+        message: String,
+    },
+    /// The guest acknowledged the last block of the boot image.
+    TftpDelivered {
+        /// The guest's end.
+        client: Endpoint,
+    },
     /// A line on the guest's console (control sequences removed).
     Console {
         /// The line.

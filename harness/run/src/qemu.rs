@@ -7,7 +7,7 @@ use machine::{
     choose_accelerator,
 };
 use record::{Accelerator, ClockMode};
-use services::{NetworkSettings, address::GUEST_MAC, client, client::Boot};
+use services::{NetworkSettings, address::GUEST_MAC, client, client::Boot, client::Protocol};
 use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -78,6 +78,9 @@ impl QemuGuests {
             Boot::Ipv6AfterIpv4 => BootOver::Ipv4ThenIpv6,
         };
         firmware.family.boot_over(&mut spec, over);
+        if cell.network.client.protocol == Protocol::Pxe {
+            firmware.family.boot_by_pxe(&mut spec, over);
+        }
         spec.menu_seconds = cell.network.client.wait_seconds;
         furnish(&mut spec, &cell.network.client.machine);
         let nvram = &cell.network.client.nvram;

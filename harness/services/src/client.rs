@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// How it boots: the protocol that its boot option stands for.
+    pub protocol: Protocol,
     /// Over which version of IP it boots, and so which one is on the link.
     pub boot: Boot,
     /// Guest seconds, 0 to 60, for which the client waits at its boot menu before it tries to boot. Its interfaces are up by
@@ -39,6 +41,7 @@ pub const DATE: Date = date(2026, 1, 1);
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            protocol: Protocol::Http,
             boot: Boot::Ipv4,
             wait_seconds: 0,
             date: DATE,
@@ -48,6 +51,17 @@ impl Default for Settings {
             nvram: Nvram::default(),
         }
     }
+}
+
+/// How a client boots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// By HTTP (UEFI 2.11 §24.7).
+    #[default]
+    Http,
+    /// By PXE: with TFTP (UEFI 2.11 §24.3, PXE 2.1).
+    Pxe,
 }
 
 /// Over which version of IP a client boots. A client that is just up may meet a link that it is not ready for yet

@@ -23,6 +23,7 @@ mod occupant;
 pub mod ra;
 pub mod tcp;
 mod template;
+pub mod tftp;
 pub mod tls;
 mod url;
 
@@ -36,6 +37,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
+    /// TFTP server; where the client boots by PXE.
+    pub tftp: tftp::Settings,
     /// The boot image.
     pub image: image::Settings,
     /// What the client has been given before it starts.

@@ -4,11 +4,12 @@
 //! without a socket with ICMP port unreachable (RFC 1122 §3.2.2.1). Frames for others and unknown EtherTypes are ignored,
 //! and so is IPv6 where the client boots over IPv4.
 
+use crate::client::Protocol;
 use crate::frame6::{self, Content, Host, Packet};
 use crate::link::Link;
 use crate::link6::{self, Link6, Taken};
 use crate::occupant::Occupant;
-use crate::{NetworkSettings, address, dhcp4, dhcp6, dns, frame, http, tcp, template, tls};
+use crate::{NetworkSettings, address, dhcp4, dhcp6, dns, frame, http, tcp, template, tftp, tls};
 use etherparse::EtherType;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
@@ -69,6 +70,8 @@ pub struct Network {
     /// Where there is IPv6.
     link6: Option<Link6>,
     dns: dns::Server,
+    /// Where the client boots by PXE.
+    tftp: Option<tftp::Server>,
     tcp: tcp::Stack,
     /// The latest time that was passed in.
     now: GuestTime,
@@ -105,11 +108,13 @@ impl Network {
             }
         };
         let offered = if ipv6 { bootfiles6[0].as_deref() } else { bootfile.as_deref() };
-        let site = http::Site::new(settings.http.clone(), offered, location, image);
+        let site = http::Site::new(settings.http.clone(), offered, location, Arc::clone(&image));
         let addresses6 = if ipv6 { address::SERVER_ADDRESSES6 } else { &[] };
         let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..dhcp4 };
         let dns = Arc::new(settings.dns.clone());
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
+        let by_pxe = settings.client.protocol == Protocol::Pxe;
+        let tftp = by_pxe.then(|| tftp::Server::new(settings.tftp.clone(), offered, Arc::clone(&image)));
         let occupant = dhcp4.address.filter(|_| dhcp4.address_in_use).map(Occupant);
         Ok(Self {
             occupant,
@@ -117,6 +122,7 @@ impl Network {
             dhcp4: dhcp4::Server::new(dhcp4),
             link6: ipv6.then(|| Link6::new(settings, &bootfiles6)),
             dns: dns::Server::new(settings.dns.clone()),
+            tftp,
             tcp: tcp::Stack::new(
                 settings.tcp.clone(),
                 settings.http.port,
@@ -195,6 +201,7 @@ impl Expanded {
         settings.ra.check()?;
         settings.dhcp6.check(&bootfiles6)?;
         settings.dns.check()?;
+        settings.tftp.check()?;
         check_ip_version(settings)?;
         settings.http.check(location.as_deref())?;
         let mut certificate = None;
@@ -287,7 +294,14 @@ impl Network {
             mac.copy_from_slice(&bytes[6..12]);
             self.dns.receive(now, &Query4 { mac, datagram: &datagram }, datagram.payload, out);
         } else {
-            self.tcp.receive(now, bytes, out);
+            let mut mac = [0; 6];
+            mac.copy_from_slice(&bytes[6..12]);
+            let peer = tftp::Peer::V4 { mac, server: address::SERVER4, client: datagram.from };
+            let is_ours = *to == address::SERVER4 && !datagram.from.ip().is_unspecified();
+            let tftp = self.tftp.as_mut().filter(|_| is_ours);
+            if !tftp.is_some_and(|tftp| tftp.receive(now, peer, port, datagram.payload, out)) {
+                self.tcp.receive(now, bytes, out);
+            }
         }
     }
 
@@ -311,6 +325,18 @@ impl Network {
                 if address::SERVER_ADDRESSES6.contains(&packet.to) && link6::is_host(&packet) =>
             {
                 self.dns.receive(now, &Query6 { packet: &packet, port: from_port }, payload, out);
+            }
+            Content::Udp { from_port, to_port, payload }
+                if self.tftp.is_some()
+                    && address::SERVER_ADDRESSES6.contains(&packet.to)
+                    && link6::is_host(&packet) =>
+            {
+                let client = Host { mac: packet.mac, address: packet.from };
+                let peer = tftp::Peer::V6 { server: Host::server(packet.to), client, port: from_port };
+                let tftp = self.tftp.as_mut();
+                if !tftp.is_some_and(|tftp| tftp.receive(now, peer, to_port, payload, out)) {
+                    self.tcp.receive(now, &frame, out);
+                }
             }
             _ => self.tcp.receive(now, &frame, out),
         }
@@ -370,6 +396,9 @@ impl Node for Network {
             link6.poll(now, out);
         }
         self.dns.poll(now, out);
+        if let Some(tftp) = &mut self.tftp {
+            tftp.poll(now, out);
+        }
         self.tcp.poll(now, out);
         self.cross(now, out);
     }
@@ -377,7 +406,8 @@ impl Node for Network {
     fn poll_at(&self) -> Option<GuestTime> {
         let link6 = self.link6.as_ref().and_then(Link6::poll_at);
         let link = self.link.as_ref().and_then(Link::poll_at);
-        [link, self.dhcp4.poll_at(), link6, self.dns.poll_at(), self.tcp.poll_at()]
+        let tftp = self.tftp.as_ref().and_then(tftp::Server::poll_at);
+        [link, self.dhcp4.poll_at(), link6, self.dns.poll_at(), tftp, self.tcp.poll_at()]
             .into_iter()
             .flatten()
             .min()

@@ -51,7 +51,7 @@ impl Client {
     }
 
     fn discover(&mut self, now: GuestTime, mut it: Selecting) {
-        let frame = dhcp4::frame(&Message::Discover, self.xid, seconds(it.started, now));
+        let frame = dhcp4::frame(&Message::Discover, self.xid, seconds(it.started, now), self.behaviour.pxe);
         self.effects.push(Effect::Frame(frame));
         it.sent += 1;
         it.until = now + patience(it.sent);
@@ -93,6 +93,12 @@ impl Client {
         if let Some(entry) = self.behaviour.entries.get(self.entry).filter(|entry| !entry.is_empty()) {
             return Url::parse(entry);
         }
+        if self.behaviour.pxe {
+            // The file is on the server that offers it, by TFTP.
+            let (file, server) = (offer.bootfile.as_deref()?, offer.server?);
+            return Url::parse(&format!("http://{server}/{file}"))
+                .filter(|_| offer.class.starts_with(b"PXEClient"));
+        }
         let http = self.behaviour.offers == Offers::WithUrl || offer.class.starts_with(b"HTTPClient");
         Url::parse(offer.bootfile.as_deref()?).filter(|_| http)
     }
@@ -105,7 +111,12 @@ impl Client {
     }
 
     fn request(&mut self, now: GuestTime, mut it: Requesting) {
-        let frame = dhcp4::frame(&Message::Request(&it.offer), self.xid, seconds(it.started, now));
+        let frame = dhcp4::frame(
+            &Message::Request(&it.offer),
+            self.xid,
+            seconds(it.started, now),
+            self.behaviour.pxe,
+        );
         self.effects.push(Effect::Frame(frame));
         it.sent += 1;
         it.until = now + patience(it.sent);
@@ -176,7 +187,12 @@ impl Client {
 
     fn decline(&mut self, now: GuestTime, it: &Probing, reason: &str) {
         let message = Message::Decline(&it.offer, reason);
-        self.effects.push(Effect::Frame(dhcp4::frame(&message, self.xid, seconds(it.started, now))));
+        self.effects.push(Effect::Frame(dhcp4::frame(
+            &message,
+            self.xid,
+            seconds(it.started, now),
+            self.behaviour.pxe,
+        )));
         self.fail(now, console::DEVICE);
     }
 
@@ -199,6 +215,9 @@ impl Client {
 
     /// Asks for the boot file.
     pub(super) fn download(&mut self, now: GuestTime, lease: Lease, url: Url) {
+        if self.behaviour.pxe {
+            return self.ask_for_file(now, lease, url);
+        }
         let method = if self.behaviour.heads { Method::Head } else { Method::Get };
         let redirects = self.behaviour.redirects;
         self.open(now, lease, url, redirects, method);

@@ -79,6 +79,10 @@ impl Client {
 
     /// The URL of an advertisement that this client takes.
     fn usable6(&self, offer: &Offer) -> Option<Url> {
+        if self.behaviour.pxe {
+            let url = offer.bootfile.as_deref()?.strip_prefix("tftp://")?;
+            return Url::parse(&format!("http://{url}")).filter(|_| offer.address.is_some());
+        }
         let http = self.behaviour.offers == Offers::WithUrl || offer.http;
         let complete = offer.status == 0 && offer.address.is_some();
         Url::parse(offer.bootfile.as_deref()?).filter(|_| http && complete)

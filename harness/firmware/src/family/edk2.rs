@@ -6,6 +6,9 @@ use record::Capability;
 /// Whether the stack is loaded at all. 2020.11 knows neither; Debian's build of it has no IPv6, and always tries IPv4.
 const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
 const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
+/// Whether there are boot options for PXE; they come before those for HTTP.
+const IPV4_PXE: &str = "opt/org.tianocore/IPv4PXESupport";
+const IPV6_PXE: &str = "opt/org.tianocore/IPv6PXESupport";
 
 /// The EDK2 family.
 pub struct Edk2;
@@ -25,8 +28,8 @@ impl Family for Edk2 {
                 memory_mib: 256,
                 fw_cfg: vec![
                     // PXE options come before HTTP options and would cost a minute each.
-                    ("opt/org.tianocore/IPv4PXESupport", "n".into()),
-                    ("opt/org.tianocore/IPv6PXESupport", "n".into()),
+                    (IPV4_PXE, "n".into()),
+                    (IPV6_PXE, "n".into()),
                     // No IPv6 on the link.
                     (IPV6_SUPPORT, "n".into()),
                 ],
@@ -49,8 +52,17 @@ impl Family for Edk2 {
         }
     }
 
+    fn boot_by_pxe(&self, machine: &mut MachineSpec, over: BootOver) {
+        let wanted = if over == BootOver::Ipv4 { IPV4_PXE } else { IPV6_PXE };
+        machine.fw_cfg.retain(|(name, _)| *name != wanted);
+    }
+
     fn is_about_ipv4(&self, line: &str) -> bool {
-        line.contains("\"UEFI HTTPv4 ") || line.trim_start().starts_with(">>Start HTTP Boot over IPv4")
+        let started = line.trim_start();
+        ["\"UEFI HTTPv4 ", "\"UEFI PXEv4 "].iter().any(|option| line.contains(option))
+            || [">>Start HTTP Boot over IPv4", ">>Start PXE over IPv4"]
+                .iter()
+                .any(|begin| started.starts_with(begin))
     }
 
     fn has(&self, capability: Capability) -> bool {
@@ -60,7 +72,9 @@ impl Family for Edk2 {
     }
 
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
-        if line.trim_start().starts_with(">>Start HTTP Boot over IP") {
+        let started = line.trim_start();
+        if [">>Start HTTP Boot over IP", ">>Start PXE over IP"].iter().any(|begin| started.starts_with(begin))
+        {
             return Some(ConsoleSign::AttemptStarted);
         }
         // An exception can interrupt any line. Assertions appear in DEBUG builds only, in two spellings.
@@ -152,10 +166,10 @@ fn boot_manager_sign(said: &str) -> Option<ConsoleSign> {
     if number.len() != 4 || !number.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    let http = description.starts_with("UEFI HTTP");
+    let network = description.starts_with("UEFI HTTP") || description.starts_with("UEFI PXE");
     match verb {
-        "failed to load" | "failed to start" if http => Some(ConsoleSign::AttemptFailed),
-        "starting" if http => Some(ConsoleSign::ImageStarted),
+        "failed to load" | "failed to start" if network => Some(ConsoleSign::AttemptFailed),
+        "starting" if network => Some(ConsoleSign::ImageStarted),
         "loading" | "starting" => {
             let description = description.split('"').next()?;
             NOT_THE_NETWORK.contains(&description).then_some(ConsoleSign::NothingToBoot)

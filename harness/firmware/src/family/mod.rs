@@ -91,6 +91,8 @@ pub enum Enrolment {
 pub trait Family: Sync {
     /// Identifier, for example `edk2`.
     fn id(&self) -> &'static str;
+    /// Sets a machine of [`machine`](Self::machine), which boots by HTTP, to boot by PXE.
+    fn boot_by_pxe(&self, machine: &mut MachineSpec, over: BootOver);
     /// Sets a machine of [`machine`](Self::machine), which boots over IPv4, to boot otherwise. A build that cannot be told tries
     /// what it likes, and [`is_about_ipv4`](Self::is_about_ipv4) says what that was.
     fn boot_over(&self, machine: &mut MachineSpec, over: BootOver);

@@ -16,6 +16,9 @@ impl Family for Without {
     fn machine(&self, _: Architecture) -> Option<MachineSpec> {
         None
     }
+    fn boot_by_pxe(&self, machine: &mut MachineSpec, over: BootOver) {
+        firmware::family_by_id("edk2").unwrap().boot_by_pxe(machine, over);
+    }
     fn boot_over(&self, _: &mut MachineSpec, _: BootOver) {}
     fn is_about_ipv4(&self, _: &str) -> bool {
         false

@@ -35,7 +35,7 @@ impl Certificates {
 
     /// `behaviour` as the client of `point`. It trusts the anchors of all scenarios with its date, as it does in a run.
     pub fn client(&self, behaviour: &Behaviour, point: &Point) -> Behaviour {
-        let client::Settings { boot, wait_seconds, date, trust, suites, machine: _, nvram: _ } =
+        let client::Settings { protocol, boot, wait_seconds, date, trust, suites, machine: _, nvram: _ } =
             &point.network.client;
         let anchors = match trust {
             Trust::None | Trust::Empty => Vec::new(),
@@ -61,6 +61,7 @@ impl Certificates {
             // A client's settings are constants elsewhere; these few live as long as the test.
             behaviour.tls.suites = Some(names.join(":").leak());
         }
+        behaviour.pxe = *protocol == client::Protocol::Pxe;
         if let Some(entries) = entries(&point.network) {
             behaviour.speaks &= !entries.is_empty();
             behaviour.entries = entries;

@@ -1,5 +1,7 @@
 //! What can be switched: habits in which real clients differ, and faults that a harness has to notice.
 
+use std::net::Ipv4Addr;
+
 /// Everything about a client that a test may change. [`Default`] is [`Behaviour::conforming`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
@@ -10,6 +12,10 @@ pub struct Behaviour {
     /// Whether a boot over IPv6 waits until its link-local address is no longer tentative (RFC 4862 §5.4); EDK2 does since
     /// 2025.08.
     pub waits_for_address: bool,
+    /// Its own address, netmask and gateway, if they are not from DHCP.
+    pub fixed: Option<(Ipv4Addr, Ipv4Addr, Ipv4Addr)>,
+    /// Bytes of memory: an image takes twice its size, as it is downloaded and as it is loaded.
+    pub memory: usize,
     /// Whether it boots by PXE.
     pub pxe: bool,
     /// URLs of its boot entries, tried in this order; an empty one, or none at all, leaves it to a server of HTTP boot.
@@ -342,6 +348,8 @@ impl Behaviour {
             over: Over::Ipv4,
             wait_seconds: 0,
             waits_for_address: true,
+            fixed: None,
+            memory: 256 << 20,
             pxe: false,
             entries: Vec::new(),
             probes_address: true,

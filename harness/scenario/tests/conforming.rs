@@ -38,6 +38,21 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
         Err(error) => panic!("{}: {error}", point.id),
     };
     let behaviour = CERTIFICATES.client(behaviour, point);
+    // What a firmware that leaves them alone has in its variables at the end, BootNext not among it.
+    let variables = || {
+        let nvram = &point.network.client.nvram;
+        let variable = |name: String, meaning: String| Event::Variable {
+            name,
+            vendor: "8BE4DF61-93CA-11D2-AA0D-00E098032B8C".into(),
+            attributes: 7,
+            bytes: meaning.len(),
+            meaning: Some(meaning),
+        };
+        let entries =
+            (0..nvram.entries.len()).map(|at| variable(format!("Boot{:04X}", 0xf0 + at), String::new()));
+        let order = "00F0 00F1 0000".to_owned();
+        entries.chain([variable("BootOrder".into(), order)]).collect::<Vec<_>>()
+    };
     let watched =
         |ending, ended| Watched { ending, ended, image_started: ending == Ending::Proof, ipv6_began: None };
     let mut guest = FakeFirmware::new(behaviour);
@@ -61,6 +76,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
                     timeline.push(Entry { at, event: proof.clone() });
                     if matches!(proof, Event::Proof { genuine: true, .. }) {
                         let finding = judge(&timeline, watched(Ending::Proof, at));
+                        timeline.extend(variables().into_iter().map(|event| Entry { at, event }));
                         return Some((finding, timeline));
                     }
                 }

@@ -363,7 +363,8 @@ impl Client {
             Some(image) if encoded && self.behaviour.decodes_content => decoded(&image),
             image => image,
         };
-        let Some(image) = image else { return self.fail(now, console::UNEXPECTED) };
+        let fits = |image: &Vec<u8>| image.len() <= self.behaviour.memory / 2;
+        let Some(image) = image.filter(fits) else { return self.fail(now, console::UNEXPECTED) };
         self.print(console::downloaded(image.len()));
         if let (Some(secure), Some(stack)) = (&mut it.secure, &mut self.stack)
             && self.behaviour.tls.notifies

@@ -96,8 +96,7 @@ impl Client {
         if self.behaviour.pxe {
             // The file is on the server that offers it, by TFTP.
             let (file, server) = (offer.bootfile.as_deref()?, offer.server?);
-            return Url::parse(&format!("http://{server}/{file}"))
-                .filter(|_| offer.class.starts_with(b"PXEClient"));
+            return Url::parse(&format!("http://{server}/{file}"));
         }
         let http = self.behaviour.offers == Offers::WithUrl || offer.class.starts_with(b"HTTPClient");
         Url::parse(offer.bootfile.as_deref()?).filter(|_| http)
@@ -204,7 +203,10 @@ impl Client {
         }
         // What the offer said counts, as in EDK2; without a mask, the link is the class C network of the address.
         let mask = it.offer.mask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0));
-        let (address, router) = (it.offer.address, it.offer.router);
+        let (mut address, mut mask, mut router) = (it.offer.address, mask, it.offer.router);
+        if let Some((own, netmask, gateway)) = self.behaviour.fixed {
+            (address, mask, router) = (own, netmask, Some(gateway));
+        }
         let prefix = u8::try_from(mask.to_bits().leading_ones()).unwrap_or(32);
         self.print(console::station(address));
         self.resolvers = it.offer.resolvers.iter().copied().map(IpAddr::from).collect();

@@ -149,7 +149,7 @@ impl Guests for Fakes {
 
 /// A client with the date, the anchors and the suites that its cell gives it, and the date in Unix seconds.
 fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
-    let client::Settings { protocol, boot, wait_seconds, date, trust, suites, machine: _, nvram: _ } =
+    let client::Settings { protocol, boot, wait_seconds, date, trust, suites, machine, nvram } =
         &cell.network.client;
     let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
     let identity = cell.equipment.as_ref().ok().and_then(|equipment| equipment.identity.as_ref());
@@ -169,6 +169,9 @@ fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
         behaviour.tls.suites = Some(names.join(":").leak());
     }
     behaviour.pxe = *protocol == client::Protocol::Pxe;
+    behaviour.memory = machine.memory_mib.map_or(behaviour.memory, |memory| (memory as usize) << 20);
+    let fixed = nvram.entries.first().and_then(|entry| entry.address);
+    behaviour.fixed = fixed.map(|fixed| (fixed.address, fixed.netmask, fixed.gateway));
     if let Some(entries) = entries(&cell.network) {
         behaviour.speaks &= !entries.is_empty();
         behaviour.entries = entries;

@@ -35,7 +35,7 @@ impl Certificates {
 
     /// `behaviour` as the client of `point`. It trusts the anchors of all scenarios with its date, as it does in a run.
     pub fn client(&self, behaviour: &Behaviour, point: &Point) -> Behaviour {
-        let client::Settings { protocol, boot, wait_seconds, date, trust, suites, machine: _, nvram: _ } =
+        let client::Settings { protocol, boot, wait_seconds, date, trust, suites, machine, nvram } =
             &point.network.client;
         let anchors = match trust {
             Trust::None | Trust::Empty => Vec::new(),
@@ -62,6 +62,9 @@ impl Certificates {
             behaviour.tls.suites = Some(names.join(":").leak());
         }
         behaviour.pxe = *protocol == client::Protocol::Pxe;
+        behaviour.memory = machine.memory_mib.map_or(behaviour.memory, |memory| (memory as usize) << 20);
+        let fixed = nvram.entries.first().and_then(|entry| entry.address);
+        behaviour.fixed = fixed.map(|fixed| (fixed.address, fixed.netmask, fixed.gateway));
         if let Some(entries) = entries(&point.network) {
             behaviour.speaks &= !entries.is_empty();
             behaviour.entries = entries;

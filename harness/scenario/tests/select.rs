@@ -103,7 +103,7 @@ fn what_selects_nothing_says_what_there_is() {
         "suffix",
         "http/content_type",
         "zebra",
-        "http/stat*",
+        "http/statt*",
         "http/port[port=81]",
         "http/port[prot=8080]",
         "control/plain@ovmf-x64-trixy",

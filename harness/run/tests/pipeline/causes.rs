@@ -277,6 +277,23 @@ fn plain() -> Vec<Row> {
             Stage::Get,
             "http.interrupted",
         ),
+        // tftp
+        row(
+            "tftp-refused",
+            "{ client: { protocol: pxe }, dhcp4: { bootfile: boot.efi }, tftp: { error: 1 } }",
+            conforming(),
+            Refuses,
+            Stage::Get,
+            "tftp.refused",
+        ),
+        row(
+            "tftp-silent",
+            "{ client: { protocol: pxe }, dhcp4: { bootfile: boot.efi }, tftp: { stop_after: 1 } }",
+            conforming(),
+            GivesUp,
+            Stage::Get,
+            "tftp.incomplete",
+        ),
         row("media-type", NO_SUFFIX, conforming(), Refuses, Stage::Image, "http.media-type-unknown"),
         row(
             "stops-after-head",

@@ -66,7 +66,7 @@ fn parse(text: &str, length: usize) -> Option<Range<usize>> {
     }
     let start = number(first)?;
     let end = if last.is_empty() { length } else { number(last)?.saturating_add(1) };
-    if end <= start {
+    if !last.is_empty() && end <= start {
         return None;
     }
     Some(start.min(length)..end.min(length))

@@ -70,6 +70,20 @@ impl Store {
         Ok(Self { flash, area })
     }
 
+    /// A flash image with an empty store of `size` bytes, as a firmware finds it when it is new.
+    pub fn formatted(size: u32) -> Self {
+        const HEADER: u16 = 72;
+        let mut flash = vec![0; usize::from(HEADER)];
+        flash[SIGNATURE].copy_from_slice(b"_FVH");
+        flash[HEADER_LENGTH..HEADER_LENGTH + 2].copy_from_slice(&HEADER.to_le_bytes());
+        flash.extend(AUTHENTICATED);
+        flash.extend(size.to_le_bytes());
+        flash.extend([0x5a, 0xfe, 0, 0, 0, 0, 0, 0]);
+        let area = usize::from(HEADER) + STORE_HEADER..usize::from(HEADER) + size as usize;
+        flash.resize(area.end, 0xff);
+        Self { flash, area }
+    }
+
     /// The flash image.
     pub fn bytes(&self) -> &[u8] {
         &self.flash
@@ -179,15 +193,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// An empty store of 1,000 bytes in a volume.
+    /// An empty store of 1,000 bytes in a volume, and what comes after it.
     fn empty() -> Vec<u8> {
-        let mut flash = vec![0; 72];
-        flash[SIGNATURE].copy_from_slice(b"_FVH");
-        flash[HEADER_LENGTH] = 72;
-        flash.extend(AUTHENTICATED);
-        flash.extend(1000_u32.to_le_bytes());
-        flash.extend([0x5a, 0xfe, 0, 0, 0, 0, 0, 0]);
-        flash.resize(72 + 1000 + 100, 0xff);
+        let mut flash = Store::formatted(1000).bytes().to_vec();
+        flash.resize(flash.len() + 100, 0xff);
         flash
     }
 

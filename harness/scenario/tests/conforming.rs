@@ -265,7 +265,7 @@ fn other_clients_are_heard() {
     ] {
         let (scenario, _) = violation.split_once(' ').expect("a scenario and an assertion");
         let found = deviations(&behaviour, scenario);
-        let point = |text: &String| text.replace(|c| c == '[', " [").to_owned();
+        let point = |text: &String| text.replace('[', " [");
         let is_told = found
             .iter()
             .map(point)

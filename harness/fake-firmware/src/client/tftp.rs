@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const TRIES: u32 = 6;
 /// Bytes of a block without the option, and with it.
 const BLOCK: usize = 512;
-const WANTED: &[u8] = b"octet\0tsize\00\0blksize\01468\0";
+const WANTED: &[u8] = b"octet\x00tsize\x000\x00blksize\x001468\x00";
 
 /// Reading the boot file.
 pub(super) struct Reading {

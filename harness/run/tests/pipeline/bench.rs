@@ -56,6 +56,8 @@ pub struct FakeGuest {
     now: GuestTime,
     /// Our frames that have not arrived.
     held: VecDeque<(GuestTime, Vec<u8>)>,
+    /// How many boot entries were written for it.
+    entries: usize,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,9 +143,22 @@ impl Guests for Fakes {
             link: if self.stuck.get() { Link::Stuck } else { link },
             now: GuestTime::ZERO,
             held: VecDeque::new(),
+            entries: cell.network.client.nvram.entries.len(),
         };
         let command = Some(vec!["fake-firmware".into(), format!("--attempt={attempt}")]);
         Ok(Started { guest, command, accelerator: None, rtc_base })
+    }
+
+    /// A firmware that leaves boot entries alone, and has used up BootNext.
+    async fn variables(&self, guest: &mut FakeGuest) -> Result<Option<Vec<u8>>, String> {
+        let mut store = nvram::Store::formatted(4096);
+        let numbers: Vec<u16> = (0xf0..).take(guest.entries).collect();
+        let option = |number: &u16| nvram::boot_variable(nvram::option_name(*number), Vec::new());
+        let order = nvram::boot_variable("BootOrder", nvram::order(&numbers));
+        for variable in numbers.iter().map(option).chain([order]) {
+            store.set(&variable).map_err(|error| error.to_string())?;
+        }
+        Ok(Some(store.bytes().to_vec()))
     }
 }
 

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Scenarios whose frames are malformed on purpose, or may be taken for it: a TTL with its uppermost bit.
-const UNSOUND: [&str; 11] = [
+const UNSOUND: [&str; 12] = [
+    "dhcp4/address-in-use",
     "ra/malformed",
     "ra/malformed-router",
     "nd/redirect-malformed",
@@ -26,7 +27,11 @@ fn tshark_objects_to_no_frame_of_any_cell() {
     let done = shipped();
     // A pcapng file is a list of sections, so captures that follow each other are a capture.
     let mut all = Vec::new();
-    let sound = |cell: &&CellResult| !UNSOUND.iter().any(|scenario| cell.scenario == *scenario);
+    // A transfer by TFTP leaves tshark with a conversation that ports of other cells fall into, and an error of the server's is
+    // remarkable to it; services/tests/witness.rs shows it transfers of curl's.
+    let sound = |cell: &&CellResult| {
+        !cell.scenario.starts_with("pxe/") && !UNSOUND.iter().any(|scenario| cell.scenario == *scenario)
+    };
     for evidence in done.results.cells.iter().filter(sound).filter_map(evidence) {
         all.extend(fs::read(done.directory.path().join(&evidence.capture)).unwrap());
     }

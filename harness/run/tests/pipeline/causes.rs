@@ -191,7 +191,7 @@ fn plain() -> Vec<Row> {
         row(
             "resets-at-once",
             PLAIN,
-            Behaviour { resets_after_syn_ack: true, ..conforming() },
+            Behaviour { resets_after_syn_ack: true, probes_address: false, ..conforming() },
             Refuses,
             Stage::Connect,
             "tcp.no-request",

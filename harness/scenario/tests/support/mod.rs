@@ -85,7 +85,7 @@ fn entries(network: &NetworkSettings) -> Option<Vec<String>> {
     if nvram.entries.is_empty() {
         return None;
     }
-    let all = (0..nvram.entries.len()).map(|place| u8::try_from(place).unwrap()).collect();
+    let all = (0..nvram.entries.len()).map(|place| u8::try_from(place).expect("a checked number of entries")).collect();
     let order = nvram.order.clone().unwrap_or(all);
     let places = nvram.next.into_iter().chain(order);
     let usable = places.map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {
@@ -96,7 +96,7 @@ fn entries(network: &NetworkSettings) -> Option<Vec<String>> {
     });
     let url = |entry: &client::BootEntry| {
         let uri = entry.uris.last().cloned().unwrap_or_default();
-        network.expand(&uri).unwrap()
+        network.expand(&uri).expect("a checked URL")
     };
     Some(usable.map(url).collect())
 }

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read_with_its_options() {
-        let packet = b"\0\x01boot.efi\0octet\0tsize\00\0blksize\01468\0";
+        let packet = b"\0\x01boot.efi\0octet\0tsize\x000\0blksize\x001468\0";
         let field = |name: &str, value: &str| HeaderField { name: name.into(), value: value.into() };
         let expected = Request::Read {
             file: "boot.efi".into(),

@@ -354,7 +354,7 @@ mod tests {
     fn an_image_arrives_whole_whatever_the_options() {
         for length in [0, 1, 511, 512, 513, 5000, 1432 * 3, 40_000_000] {
             let image: Vec<u8> = (0..length).map(|at: u32| (at % 251) as u8).collect();
-            let all: &[&[u8]] = &[b"", b"blksize\01432\0", b"tsize\00\0blksize\065464\0windowsize\016\0"];
+            let all: &[&[u8]] = &[b"", b"blksize\x001432\0", b"tsize\x000\0blksize\x0065464\0windowsize\x0016\0"];
             for options in all.iter().filter(|options| length < 1_000_000 || options.len() > 20) {
                 let (server, arrived) = read(Settings::default(), options, &image);
                 let (got, delivered) = download(server, arrived);
@@ -365,10 +365,10 @@ mod tests {
 
     #[test]
     fn options_are_answered_as_far_as_they_are_known() {
-        let (_, arrived) = read(Settings::default(), b"tsize\00\0blksize\09999\0x\01\0", &[0; 700]);
-        assert_eq!(arrived[0].1, b"\0\x06tsize\0700\0blksize\01432\0");
+        let (_, arrived) = read(Settings::default(), b"tsize\x000\0blksize\x009999\0x\x001\0", &[0; 700]);
+        assert_eq!(arrived[0].1, b"\0\x06tsize\x00700\0blksize\x001432\0");
         let plain = Settings { options: false, ..Settings::default() };
-        let (_, arrived) = read(plain, b"tsize\00\0", &[7; 700]);
+        let (_, arrived) = read(plain, b"tsize\x000\0", &[7; 700]);
         assert_eq!((arrived[0].1.len(), &arrived[0].1[..4]), (516, &[0, 3, 0, 1][..]));
     }
 

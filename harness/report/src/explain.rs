@@ -44,6 +44,9 @@ pub fn explain(
     let ended = words::happened(cell).unwrap_or_else(|| "nothing that says something about it".into());
     say("happened", format!("{ended}{cause} ({})", cell.verdict));
     say("because", cell.detail.clone());
+    for it in &cell.conversation {
+        say("on the way", format!("{} {} ({}, {}): {}", it.id, it.state, it.clause, it.level, it.detail));
+    }
     for other in others(results, cell) {
         say("elsewhere", other);
     }

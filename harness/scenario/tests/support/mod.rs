@@ -85,7 +85,9 @@ fn entries(network: &NetworkSettings) -> Option<Vec<String>> {
     if nvram.entries.is_empty() {
         return None;
     }
-    let all = (0..nvram.entries.len()).map(|place| u8::try_from(place).expect("a checked number of entries")).collect();
+    let all = (0..nvram.entries.len())
+        .map(|place| u8::try_from(place).expect("a checked number of entries"))
+        .collect();
     let order = nvram.order.clone().unwrap_or(all);
     let places = nvram.next.into_iter().chain(order);
     let usable = places.map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {

@@ -354,7 +354,8 @@ mod tests {
     fn an_image_arrives_whole_whatever_the_options() {
         for length in [0, 1, 511, 512, 513, 5000, 1432 * 3, 40_000_000] {
             let image: Vec<u8> = (0..length).map(|at: u32| (at % 251) as u8).collect();
-            let all: &[&[u8]] = &[b"", b"blksize\x001432\0", b"tsize\x000\0blksize\x0065464\0windowsize\x0016\0"];
+            let all: &[&[u8]] =
+                &[b"", b"blksize\x001432\0", b"tsize\x000\0blksize\x0065464\0windowsize\x0016\0"];
             for options in all.iter().filter(|options| length < 1_000_000 || options.len() > 20) {
                 let (server, arrived) = read(Settings::default(), options, &image);
                 let (got, delivered) = download(server, arrived);

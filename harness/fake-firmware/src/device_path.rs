@@ -23,22 +23,15 @@ pub(crate) fn http6(address: Ipv6Addr, router: Option<Ipv6Addr>, prefix: u8, url
 }
 
 fn http((kind, subtype): (u8, u8), interface: &[u8], url: &str) -> Vec<u8> {
-    let mut path = Vec::new();
-    let mut node = |kind: u8, subtype: u8, data: &[u8]| {
-        let length = u16::try_from(4 + data.len()).unwrap_or(u16::MAX);
-        path.extend([kind, subtype]);
-        path.extend(length.to_le_bytes());
-        path.extend(&data[..usize::from(length) - 4]);
-    };
-    // ACPI device path: PNP0A03, which UEFI writes PciRoot, unit 0; then function 0 of device 2.
-    node(2, 1, &[&0x0a03_41d0_u32.to_le_bytes()[..], &[0; 4]].concat());
-    node(1, 1, &[0, 2]);
     let mut hardware = [0; 33];
     hardware[..6].copy_from_slice(&MAC);
     hardware[32] = 1; // Ethernet
-    node(3, 11, &hardware);
-    node(kind, subtype, interface);
-    node(3, 24, url.as_bytes());
-    path.extend(END);
-    path
+    payload::device_path::of_nodes([
+        // ACPI device path: PNP0A03, which UEFI writes PciRoot, unit 0; then function 0 of device 2.
+        (2, 1, [0x0a03_41d0_u32.to_le_bytes(), [0; 4]].concat()),
+        (1, 1, vec![0, 2]),
+        (3, 11, hardware.to_vec()),
+        (kind, subtype, interface.to_vec()),
+        (3, 24, url.as_bytes().to_vec()),
+    ])
 }

@@ -18,6 +18,7 @@ mod device_path;
 mod dhcp4;
 mod dhcp6;
 mod dns;
+mod equip;
 mod garbage;
 mod guest;
 mod http;

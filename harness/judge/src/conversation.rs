@@ -77,35 +77,28 @@ fn result(assertion: &Assertion, told: &[Told]) -> AssertionResult {
 
 /// What was seen, `None` if there was nothing to see; an error is a violation.
 fn check(assertion: &Assertion, told: &[Told]) -> Result<Option<String>, String> {
-    let first = |pattern: &Pattern| {
+    let first = |told: &[Told], pattern: &Pattern| {
         let test = Test::of(pattern);
         told.iter().position(|one| test.failure(&one.fields).is_none())
     };
     let begin = match &assertion.after {
         None => 0,
-        Some(after) => match first(after) {
+        Some(after) => match first(told, after) {
             Some(at) => at + 1,
             None => return Ok(None),
         },
     };
-    let end = match assertion.before.as_ref().map(|before| (before, Test::of(before))) {
-        None => told.len(),
-        Some((_, test)) => {
-            let found = told[begin..].iter().position(|one| test.failure(&one.fields).is_none());
-            found.map_or(told.len(), |at| begin + at)
-        }
-    };
+    let before = assertion.before.as_ref().and_then(|before| first(&told[begin..], before));
+    let end = before.map_or(told.len(), |at| begin + at);
     let each = Test::of(&assertion.each);
     let chosen: Vec<&Told> =
         told[begin..end].iter().filter(|one| each.failure(&one.fields).is_none()).collect();
     let name = assertion.each.0.get("event").map(Matcher::to_string).unwrap_or_default();
     let since = (begin > 0).then(|| told[begin - 1].at);
-    let mut gaps = chosen.iter().scan(since, |before, one| {
-        let gap = before.map(|before| (one.at.since(before).as_secs_f64(), *one));
-        *before = Some(one.at);
-        Some(gap)
-    });
-    let gaps: Vec<(f64, &Told)> = gaps.by_ref().flatten().collect();
+    let befores = since.into_iter().chain(chosen.iter().map(|one| one.at));
+    let afters = &chosen[usize::from(since.is_none()).min(chosen.len())..];
+    let gaps: Vec<(f64, &Told)> =
+        befores.zip(afters).map(|(before, one)| (one.at.since(before).as_secs_f64(), *one)).collect();
     let count = chosen.len();
     let times: Vec<String> = gaps.iter().map(|(gap, _)| format!("{gap:.1}")).collect();
     let seen = match times.as_slice() {

@@ -220,11 +220,8 @@ impl Waivers {
 
     /// A waiver that is about this cell, whatever it excuses: stale, should the cell be as expected.
     pub fn stale(&self, cell: &str, version: &str) -> Option<&Deviation> {
-        self.of_end(cell, version).map(|waiver| &waiver.deviation)
-    }
-
-    fn of_end(&self, cell: &str, version: &str) -> Option<&Waiver> {
-        self.all.iter().find(|waiver| waiver.violates.is_none() && waiver.is_about(cell, version))
+        let is_of_end = |waiver: &&Waiver| waiver.violates.is_none() && waiver.is_about(cell, version);
+        self.all.iter().find(is_of_end).map(|waiver| &waiver.deviation)
     }
 
     /// The waiver that excuses what violates this assertion in a cell: stale, should it be kept.

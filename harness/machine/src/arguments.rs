@@ -281,23 +281,11 @@ mod tests {
     use crate::config::DEFAULT_RTC_BASE;
 
     fn config() -> MachineConfig {
+        let edk2 = firmware::family_by_id("edk2").expect("a family");
+        let spec = edk2.machine(firmware::Architecture::X64).expect("a machine");
         MachineConfig {
             qemu: "/usr/bin/qemu-system-x86_64".into(),
-            spec: MachineSpec {
-                program: "qemu-system-x86_64",
-                machine: "q35",
-                cpu: "max".into(),
-                memory_mib: 256,
-                fw_cfg: vec![("opt/example", "a,b".into())],
-                menu_seconds: 0,
-                nic: "virtio-net-pci",
-                nic_rom: false,
-                nic_device: 1,
-                boot_index: true,
-                flash_end: 4 << 30,
-                second_nic: None,
-                entropy_device: true,
-            },
+            spec: MachineSpec { fw_cfg: vec![("opt/example", "a,b".into())], ..spec },
             code: "/images/a,b/CODE.fd".into(),
             vars: Some("/images/VARS.fd".into()),
             fw_cfg_files: vec![("etc/example".into(), "/cache/a,b".into())],

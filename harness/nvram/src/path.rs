@@ -2,9 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-/// `End Entire Device Path`.
-const END: [u8; 4] = [0x7f, 0xff, 4, 0];
-
 /// What a path says of IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -62,16 +59,7 @@ impl Node {
 
 /// The path of these nodes.
 pub fn device_path(nodes: &[Node]) -> Vec<u8> {
-    let mut path = Vec::new();
-    for node in nodes {
-        let (kind, subtype, data) = node.parts();
-        let length = u16::try_from(4 + data.len()).unwrap_or(u16::MAX);
-        path.extend([kind, subtype]);
-        path.extend(length.to_le_bytes());
-        path.extend(&data[..usize::from(length) - 4]);
-    }
-    path.extend(END);
-    path
+    payload::device_path::of_nodes(nodes.iter().map(Node::parts))
 }
 
 #[cfg(test)]

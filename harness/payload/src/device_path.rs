@@ -85,26 +85,31 @@ pub fn uri(path: &[u8]) -> Option<String> {
         .last()
 }
 
-/// What EDK2 says of an image loaded by HTTP through PCI device 1, with an address from DHCP and a netmask of 24 bits. For
-/// guests that are simulated themselves.
-pub fn of_http_boot(mac: [u8; 6], guest: Ipv4Addr, router: Ipv4Addr, uri: &str) -> Vec<u8> {
+/// The path of these nodes, each with its type, subtype and data; its end is added.
+pub fn of_nodes(nodes: impl IntoIterator<Item = (u8, u8, Vec<u8>)>) -> Vec<u8> {
     let mut path = Vec::new();
-    let mut node = |kind: u8, subtype: u8, data: &[&[u8]]| {
-        let data = data.concat();
+    for (kind, subtype, data) in nodes.into_iter().chain([(END, 0xff, Vec::new())]) {
         let length = u16::try_from(HEADER + data.len()).unwrap_or(u16::MAX);
         path.extend([kind, subtype]);
         path.extend(length.to_le_bytes());
         path.extend(&data[..usize::from(length) - HEADER]);
-    };
-    node(ACPI, 1, &[&0x0a03_41d0_u32.to_le_bytes(), &[0; 4]]);
-    node(HARDWARE, 1, &[&[0, 1]]);
-    node(MESSAGING, 11, &[&mac, &[0; 26], &[1]]);
+    }
+    path
+}
+
+/// What EDK2 says of an image loaded by HTTP through PCI device 1, with an address from DHCP and a netmask of 24 bits. For
+/// guests that are simulated themselves.
+pub fn of_http_boot(mac: [u8; 6], guest: Ipv4Addr, router: Ipv4Addr, uri: &str) -> Vec<u8> {
     let remote_ports_protocol_origin = [0, 0, 0, 0, 0, 0, 80, 0, 6, 0, 0];
     let mask = [255, 255, 255, 0];
-    node(MESSAGING, 12, &[&guest.octets(), &remote_ports_protocol_origin, &router.octets(), &mask]);
-    node(MESSAGING, URI, &[uri.as_bytes(), &[0]]);
-    node(END, 0xff, &[]);
-    path
+    let interface = [&guest.octets()[..], &remote_ports_protocol_origin, &router.octets(), &mask].concat();
+    of_nodes([
+        (ACPI, 1, [0x0a03_41d0_u32.to_le_bytes(), [0; 4]].concat()),
+        (HARDWARE, 1, vec![0, 1]),
+        (MESSAGING, 11, [&mac[..], &[0; 26], &[1]].concat()),
+        (MESSAGING, 12, interface),
+        (MESSAGING, URI, [uri.as_bytes(), &[0]].concat()),
+    ])
 }
 
 #[cfg(test)]

@@ -39,9 +39,21 @@ impl Image {
     /// A copy of `size` bytes, with a section more: its content follows from the nonce, is loaded with the image, and is looked at
     /// by it. `None` if there is no room for any.
     pub fn filled(&self, nonce: [u8; 16], size: usize) -> Option<Vec<u8>> {
+        let begin = self.bytes.len().next_multiple_of(SECTOR);
+        let length = size.checked_sub(begin).filter(|length| *length > 0)?;
+        let mut bytes = self.before_content(nonce, length)?;
+        // A file that ends within its last sector is no file for a strict loader.
+        let end = begin + length.next_multiple_of(SECTOR);
+        bytes.reserve_exact(end - begin);
+        fill(nonce, length, &mut bytes);
+        bytes.resize(end, 0);
+        Some(bytes)
+    }
+
+    /// What such a copy has before `length` bytes of content.
+    fn before_content(&self, nonce: [u8; 16], length: usize) -> Option<Vec<u8>> {
         let mut bytes = self.with_nonce(nonce);
         let begin = bytes.len().next_multiple_of(SECTOR);
-        let length = size.checked_sub(begin).filter(|length| *length > 0)?;
         let pe = dword(&bytes, 0x3c);
         let sections = word(&bytes, pe + 6);
         let table = pe + SIGNATURE_AND_FILE_HEADER + word(&bytes, pe + 20);
@@ -68,10 +80,6 @@ impl Image {
         put(&mut bytes, slot, base)?;
         put(&mut bytes, slot + 4, length)?;
         bytes.resize(begin, 0);
-        // A file that ends within its last sector is no file for a strict loader.
-        bytes.reserve(raw);
-        fill(nonce, length, &mut bytes);
-        bytes.resize(begin + raw, 0);
         Some(bytes)
     }
 
@@ -90,8 +98,7 @@ impl Image {
         }
         let begin = self.bytes.len().next_multiple_of(SECTOR);
         let content = served.get(begin..begin.checked_add(length)?)?;
-        let known = self.filled(nonce, begin + length)?;
-        served.starts_with(&known[..begin]).then(|| (nonce, siphash(nonce, content)))
+        served.starts_with(&self.before_content(nonce, length)?).then(|| (nonce, siphash(nonce, content)))
     }
 }
 

@@ -276,20 +276,6 @@ pub struct CellResult {
 }
 
 impl CellResult {
-    /// The verdict on the outcome alone.
-    pub fn outcome_verdict(&self) -> Verdict {
-        let (Some(outcome), Some(stage), false) = (self.outcome, self.stage, self.conversation.is_empty())
-        else {
-            return self.verdict;
-        };
-        match (self.expected.is_met(outcome, stage, self.cause.as_deref()), self.waiver.is_some()) {
-            (true, false) => Verdict::Pass,
-            (true, true) => Verdict::Xpass,
-            (false, true) => Verdict::Xfail,
-            (false, false) => Verdict::Fail,
-        }
-    }
-
     /// The assertions that do not hold.
     pub fn violated(&self) -> impl Iterator<Item = &AssertionResult> {
         self.conversation.iter().filter(|assertion| assertion.state == AssertionState::Violated)

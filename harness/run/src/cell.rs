@@ -7,7 +7,7 @@ use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding, Watched};
 use payload::Payload;
 use record::{Accelerator, AssertionResult, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
-use services::{Network, NetworkError, address::GUEST_MAC, client};
+use services::{Network, NetworkError, address::GUEST_MAC};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -130,7 +130,7 @@ pub(crate) async fn attempt<G: Guests>(
         attempt_began: GuestTime::ZERO,
         last_sign: GuestTime::ZERO,
         image_started: false,
-        more_entries: more_entries(&cell.network.client.nvram),
+        more_entries: cell.network.client.nvram.tried().count().saturating_sub(1),
         ipv6_began: None,
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
@@ -434,12 +434,6 @@ impl<G: Guest> Watch<'_, G> {
             self.worst_delay = self.worst_delay.max(at.since(frame.queued));
         }
     }
-}
-
-/// How many boot entries of a scenario come after the first that is tried.
-fn more_entries(nvram: &client::Nvram) -> usize {
-    let order = nvram.order.as_ref().map_or(nvram.entries.len(), Vec::len);
-    (order + usize::from(nvram.next.is_some())).saturating_sub(1)
 }
 
 /// Whether a line names a network card, and not the one that is on the link.

@@ -85,14 +85,15 @@ impl QemuGuests {
         furnish(&mut spec, &cell.network.client.machine);
         let nvram = &cell.network.client.nvram;
         spec.boot_index = nvram.boot_index;
+        let vars = match nvram.entries.is_empty() {
+            true => firmware.vars.clone(),
+            false => Some(self.vars(firmware, &spec, &cell.network)?),
+        };
         let mut config = MachineConfig {
             qemu: self.qemu.path.clone(),
-            spec: spec.clone(),
+            spec,
             code: firmware.code.clone(),
-            vars: match nvram.entries.is_empty() {
-                true => firmware.vars.clone(),
-                false => Some(self.vars(firmware, &spec, &cell.network)?),
-            },
+            vars,
             fw_cfg_files: self.fw_cfg_files(cell)?,
             mac: GUEST_MAC,
             clock: self.options.clock,

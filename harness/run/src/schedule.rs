@@ -569,6 +569,7 @@ fn evidence_directory(id: &str, run: u32) -> String {
     let cell = format!("cells/{firmware}/{point}-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
     if run == 1 { cell } else { format!("{cell}/repeat-{run}") }
 }
+
 /// What a violated assertion adds to a cell's story.
 fn violation(assertion: &AssertionResult) -> Option<String> {
     let AssertionResult { id, clause, state, detail, waiver, .. } = assertion;

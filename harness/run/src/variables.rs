@@ -22,9 +22,8 @@ pub(crate) fn flash(
         let option = option(entry, spec, network)?;
         store.set(&boot_variable(option_name(number(place)), option.bytes())).map_err(failed)?;
     }
-    let all = || (0..nvram.entries.len()).map(number).collect::<Vec<_>>();
-    let named = |places: &Vec<u8>| places.iter().map(|place| number(usize::from(*place))).collect();
-    let boot_order: Vec<u16> = nvram.order.as_ref().map_or_else(all, named);
+    let boot_order: Vec<u16> =
+        nvram.boot_order().into_iter().map(|place| number(usize::from(place))).collect();
     store.set(&boot_variable("BootOrder", order(&boot_order))).map_err(failed)?;
     if let Some(next) = nvram.next {
         store.set(&boot_variable("BootNext", order(&[number(usize::from(next))]))).map_err(failed)?;

@@ -40,7 +40,6 @@ pub(crate) fn check(document: &Document, root: &Node, errors: &mut Vec<Diagnosti
         }
         lint::requirement(&assertion.requirement, node, errors);
         checked(assertion, node, errors);
-        let own = |event: &str| vec![event.to_owned()];
         let events = pattern(&assertion.each, node.nearest("each"), None, errors);
         for (name, other) in [("after", &assertion.after), ("before", &assertion.before)] {
             if let Some(other) = other {
@@ -52,9 +51,7 @@ pub(crate) fn check(document: &Document, root: &Node, errors: &mut Vec<Diagnosti
         }
         for (path, at) in assertion.same.iter().zip(node.get("same").map(Node::elements).unwrap_or_default())
         {
-            for event in &events {
-                field(path, at, &own(event), errors);
-            }
+            field(path, at, &events, errors);
         }
     }
 }

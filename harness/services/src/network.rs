@@ -284,18 +284,16 @@ impl Network {
             return self.tcp.receive(now, bytes, out);
         };
         let (to, port) = (datagram.to.ip(), datagram.to.port());
+        let mut mac = [0; 6];
+        mac.copy_from_slice(&bytes[6..12]);
         // The DHCPv4 server listens on all addresses of the link.
         let link = [Ipv4Addr::BROADCAST, address::SERVER4, address::BROADCAST4];
         if port == dhcp4::SERVER_PORT && link.contains(to) {
             self.dhcp4.receive(now, datagram.payload, out);
         } else if port == dns::SERVER_PORT && *to == address::SERVER4 && !datagram.from.ip().is_unspecified()
         {
-            let mut mac = [0; 6];
-            mac.copy_from_slice(&bytes[6..12]);
             self.dns.receive(now, &Query4 { mac, datagram: &datagram }, datagram.payload, out);
         } else {
-            let mut mac = [0; 6];
-            mac.copy_from_slice(&bytes[6..12]);
             let peer = tftp::Peer::V4 { mac, server: address::SERVER4, client: datagram.from };
             let is_ours = *to == address::SERVER4 && !datagram.from.ip().is_unspecified();
             let tftp = self.tftp.as_mut().filter(|_| is_ours);

@@ -50,9 +50,13 @@ impl Client {
         self.discover(now, Selecting { started: now, sent: 0, until: now, offers: Vec::new(), restarts });
     }
 
+    fn send4(&mut self, message: &Message<'_>, started: GuestTime, now: GuestTime) {
+        let seconds = u16::try_from(now.since(started).as_secs()).unwrap_or(u16::MAX);
+        self.effects.push(Effect::Frame(dhcp4::frame(message, self.xid, seconds, self.behaviour.pxe)));
+    }
+
     fn discover(&mut self, now: GuestTime, mut it: Selecting) {
-        let frame = dhcp4::frame(&Message::Discover, self.xid, seconds(it.started, now), self.behaviour.pxe);
-        self.effects.push(Effect::Frame(frame));
+        self.send4(&Message::Discover, it.started, now);
         it.sent += 1;
         it.until = now + patience(it.sent);
         self.state = State::Selecting(it);
@@ -110,13 +114,7 @@ impl Client {
     }
 
     fn request(&mut self, now: GuestTime, mut it: Requesting) {
-        let frame = dhcp4::frame(
-            &Message::Request(&it.offer),
-            self.xid,
-            seconds(it.started, now),
-            self.behaviour.pxe,
-        );
-        self.effects.push(Effect::Frame(frame));
+        self.send4(&Message::Request(&it.offer), it.started, now);
         it.sent += 1;
         it.until = now + patience(it.sent);
         self.state = State::Requesting(it);
@@ -185,13 +183,7 @@ impl Client {
     }
 
     fn decline(&mut self, now: GuestTime, it: &Probing, reason: &str) {
-        let message = Message::Decline(&it.offer, reason);
-        self.effects.push(Effect::Frame(dhcp4::frame(
-            &message,
-            self.xid,
-            seconds(it.started, now),
-            self.behaviour.pxe,
-        )));
+        self.send4(&Message::Decline(&it.offer, reason), it.started, now);
         self.fail(now, console::DEVICE);
     }
 
@@ -233,8 +225,4 @@ fn leases(offer: &Offer) -> bool {
 /// RFC 2131 §4.1 without its jitter, as EDK2 waits: 4, 8, 16, 32 seconds.
 pub(super) fn patience(sent: u32) -> Duration {
     Duration::from_secs(2 << sent.clamp(1, 4))
-}
-
-fn seconds(since: GuestTime, now: GuestTime) -> u16 {
-    u16::try_from(now.since(since).as_secs()).unwrap_or(u16::MAX)
 }

@@ -32,23 +32,11 @@ pub fn within(seconds: u64, test: impl Future<Output = ()>) {
 
 /// A machine on the virtual clock that runs `image`.
 pub fn config(qemu: &Qemu, image: &NamedTempFile) -> MachineConfig {
+    let edk2 = firmware::family_by_id("edk2").expect("a family");
+    let spec = edk2.machine(firmware::Architecture::X64).expect("a machine");
     MachineConfig {
         qemu: qemu.path.clone(),
-        spec: MachineSpec {
-            program: PROGRAM,
-            machine: "q35",
-            cpu: "max".into(),
-            memory_mib: 32,
-            fw_cfg: vec![],
-            menu_seconds: 0,
-            nic: "virtio-net-pci",
-            nic_rom: false,
-            nic_device: 1,
-            boot_index: true,
-            flash_end: 4 << 30,
-            second_nic: None,
-            entropy_device: true,
-        },
+        spec: MachineSpec { memory_mib: 32, fw_cfg: vec![], ..spec },
         code: image.path().into(),
         vars: None,
         fw_cfg_files: Vec::new(),

@@ -1,15 +1,11 @@
 //! Guests that are fake firmware, what can go wrong between them and us, and runs of them.
 
-use fake_firmware::{Behaviour, FakeFirmware, Over};
+use fake_firmware::{Behaviour, FakeFirmware};
 use firmware::{Architecture, Family, Firmware};
-use jiff::tz::TimeZone;
-use openssl::ssl::cipher_name;
 use pki::Trust;
 use record::{CellResult, ClockMode, Entry, ImageFile, Results};
 use run::{Cell, Guests, Options, Plan, StartError, Started};
 use scenario::{Scenario, Selected};
-use services::NetworkSettings;
-use services::client::{self, Boot};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -162,59 +158,16 @@ impl Guests for Fakes {
     }
 }
 
-/// A client with the date, the anchors and the suites that its cell gives it, and the date in Unix seconds.
+/// A client as its cell has it, and the date that it is given in Unix seconds.
 fn equipped(behaviour: Behaviour, cell: &Cell) -> (Behaviour, u64) {
-    let client::Settings { protocol, boot, wait_seconds, date, trust, suites, machine, nvram } =
-        &cell.network.client;
-    let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
     let identity = cell.equipment.as_ref().ok().and_then(|equipment| equipment.identity.as_ref());
-    let anchors = match (trust, identity) {
+    let anchors = match (&cell.network.client.trust, identity) {
         (Trust::None | Trust::Empty, _) | (_, None) => Vec::new(),
         (_, Some(identity)) => identity.anchors.clone(),
     };
-    let over = match boot {
-        Boot::Ipv4 => Over::Ipv4,
-        Boot::Ipv6 => Over::Ipv6,
-        Boot::Ipv6AfterIpv4 => Over::Ipv4ThenIpv6,
-    };
-    let mut behaviour = behaviour.booting(over, *wait_seconds).trusting(anchors, midnight);
-    if let Some(suites) = suites {
-        let names: Vec<&str> = suites.iter().map(|suite| cipher_name(suite)).collect();
-        // A client's settings are constants elsewhere; these few live as long as the test.
-        behaviour.tls.suites = Some(names.join(":").leak());
-    }
-    behaviour.pxe = *protocol == client::Protocol::Pxe;
-    behaviour.memory = machine.memory_mib.map_or(behaviour.memory, |memory| (memory as usize) << 20);
-    let fixed = nvram.entries.first().and_then(|entry| entry.address);
-    behaviour.fixed = fixed.map(|fixed| (fixed.address, fixed.netmask, fixed.gateway));
-    if let Some(entries) = entries(&cell.network) {
-        behaviour.speaks &= !entries.is_empty();
-        behaviour.entries = entries;
-    }
-    (behaviour, u64::try_from(midnight).unwrap())
-}
-
-/// What a conforming client makes of the boot entries: the URLs of those that it can use, in its order; nothing if there are no
-/// entries.
-fn entries(network: &NetworkSettings) -> Option<Vec<String>> {
-    let nvram = &network.client.nvram;
-    if nvram.entries.is_empty() {
-        return None;
-    }
-    let all = (0..nvram.entries.len()).map(|place| u8::try_from(place).unwrap()).collect();
-    let order = nvram.order.clone().unwrap_or(all);
-    let places = nvram.next.into_iter().chain(order);
-    let usable = places.map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {
-        let mac = entry.mac.as_deref().and_then(client::parse_mac);
-        entry.active
-            && mac.is_none_or(|mac| mac == services::address::GUEST_MAC)
-            && matches!(entry.from, client::From::Root | client::From::Uri)
-    });
-    let url = |entry: &client::BootEntry| {
-        let uri = entry.uris.last().cloned().unwrap_or_default();
-        network.expand(&uri).unwrap()
-    };
-    Some(usable.map(url).collect())
+    let behaviour = behaviour.equipped(&cell.network, anchors);
+    let date = u64::try_from(behaviour.tls.date).unwrap();
+    (behaviour, date)
 }
 
 /// A build of EDK2, as far as anything but a guest looks at it.

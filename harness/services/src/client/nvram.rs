@@ -125,6 +125,18 @@ impl Nvram {
         Ok(())
     }
 
+    /// The places that `BootOrder` names.
+    pub fn boot_order(&self) -> Vec<u8> {
+        // There are fewer entries than a byte counts: see `check`.
+        let all = || (0_u8..).take(self.entries.len()).collect();
+        self.order.clone().unwrap_or_else(all)
+    }
+
+    /// The places in the order in which a boot manager tries them: BootNext, then BootOrder.
+    pub fn tried(&self) -> impl Iterator<Item = u8> {
+        self.next.into_iter().chain(self.boot_order())
+    }
+
     /// The URL that the first entry names.
     pub(crate) fn url(&self) -> Option<&str> {
         let uris = self.entries.iter().filter_map(|entry| entry.uris.last());

@@ -104,7 +104,7 @@ impl Server {
         out: &mut Outbox,
     ) -> bool {
         let transfer =
-            self.transfers.iter_mut().position(|transfer| transfer.port == port && transfer.peer == peer);
+            self.transfers.iter().position(|transfer| transfer.port == port && transfer.peer == peer);
         if port != SERVER_PORT && transfer.is_none() {
             return false;
         }
@@ -162,7 +162,7 @@ impl Server {
         }
         let mut transfer = Transfer {
             peer,
-            port: self.next_port,
+            port: self.port(),
             block: BLOCK,
             window: 1,
             acknowledged: Some(0),
@@ -171,7 +171,6 @@ impl Server {
             due: now,
             over: false,
         };
-        self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
         let accepted =
             if self.settings.options { transfer.negotiate(options, self.image.len()) } else { Vec::new() };
         out.events.push(Event::TftpAccepted { client, options: accepted.clone() });
@@ -184,9 +183,15 @@ impl Server {
         self.go_on(now, last, out);
     }
 
-    fn refuse(&mut self, peer: Peer, code: u16, text: &str, out: &mut Outbox) {
+    /// A port of our side that the next transfer has not.
+    fn port(&mut self) -> u16 {
         let port = self.next_port;
-        self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
+        self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+        port
+    }
+
+    fn refuse(&mut self, peer: Peer, code: u16, text: &str, out: &mut Outbox) {
+        let port = self.port();
         out.frames.push(peer.frame(port, &message::error(code, text)));
         out.events.push(Event::TftpRefused { client: peer.endpoint(), code, message: text.to_owned() });
     }

@@ -1,0 +1,55 @@
+//! A client as a scenario's settings have it.
+
+use crate::{Behaviour, Over};
+use jiff::tz::TimeZone;
+use openssl::ssl::cipher_name;
+use services::client::{self, Boot};
+use services::{NetworkSettings, address};
+
+impl Behaviour {
+    /// This client with what the settings of `network` give it, and these anchors (DER) enrolled.
+    ///
+    /// # Panics
+    /// On settings that were not checked.
+    pub fn equipped(self, network: &NetworkSettings, anchors: Vec<Vec<u8>>) -> Self {
+        let client::Settings { protocol, boot, wait_seconds, date, trust: _, suites, machine, nvram } =
+            &network.client;
+        let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a date of a guest's clock");
+        let over = match boot {
+            Boot::Ipv4 => Over::Ipv4,
+            Boot::Ipv6 => Over::Ipv6,
+            Boot::Ipv6AfterIpv4 => Over::Ipv4ThenIpv6,
+        };
+        let mut this = self.booting(over, *wait_seconds).trusting(anchors, midnight.timestamp().as_second());
+        if let Some(suites) = suites {
+            let names: Vec<&str> = suites.iter().map(|suite| cipher_name(suite)).collect();
+            // A client's settings are constants elsewhere; these few live as long as the test.
+            this.tls.suites = Some(names.join(":").leak());
+        }
+        this.pxe = *protocol == client::Protocol::Pxe;
+        this.memory = machine.memory_mib.map_or(this.memory, |memory| (memory as usize) << 20);
+        let fixed = nvram.entries.first().and_then(|entry| entry.address);
+        this.fixed = fixed.map(|fixed| (fixed.address, fixed.netmask, fixed.gateway));
+        if !nvram.entries.is_empty() {
+            this.entries = entries(network);
+            this.speaks &= !this.entries.is_empty();
+        }
+        this
+    }
+}
+
+/// What a conforming client makes of the boot entries: the URLs of those that it can use, in its order.
+fn entries(network: &NetworkSettings) -> Vec<String> {
+    let nvram = &network.client.nvram;
+    let usable = nvram.tried().map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {
+        let mac = entry.mac.as_deref().and_then(client::parse_mac);
+        entry.active
+            && mac.is_none_or(|mac| mac == address::GUEST_MAC)
+            && matches!(entry.from, client::From::Root | client::From::Uri)
+    });
+    let url = |entry: &client::BootEntry| {
+        let uri = entry.uris.last().cloned().unwrap_or_default();
+        network.expand(&uri).expect("a checked URL")
+    };
+    usable.map(url).collect()
+}

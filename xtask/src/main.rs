@@ -47,6 +47,9 @@ enum Task {
         /// Also what only the tests need
         #[arg(long)]
         test: bool,
+        /// Also QEMU and firmware for other architectures than x86-64, and what else only a run takes that names it
+        #[arg(long)]
+        all: bool,
         /// Fetch the firmware again although it is here: suites get updates
         #[arg(long)]
         refresh: bool,
@@ -64,8 +67,8 @@ fn main() -> ExitCode {
         Task::Run { arguments } => run(&arguments),
         Task::Test { arguments } => test(&arguments),
         Task::Bench { arguments } => bench::bench(&arguments),
-        Task::Setup { test, refresh } => setup::tools(test).and_then(|()| {
-            let absent = setup::firmware(refresh)?;
+        Task::Setup { test, all, refresh } => setup::tools(test, all).and_then(|()| {
+            let absent = setup::firmware(refresh, all)?;
             Ok(ExitCode::from(if absent == 0 { 0 } else { INFRASTRUCTURE }))
         }),
         Task::Payload { check } => payload::build(check).map(|()| ExitCode::SUCCESS),
@@ -77,8 +80,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<ExitCode, String> {
-    setup::tools(false)?;
-    setup::firmware(false)?;
+    setup::tools(false, false)?;
+    setup::firmware(false, false)?;
     become_program("plugfest", "plugfest", ["run"].into_iter().chain(arguments.iter().map(String::as_str)))
 }
 
@@ -100,8 +103,8 @@ fn become_program<'a>(
 }
 
 fn test(arguments: &[String]) -> Result<ExitCode, String> {
-    setup::tools(true)?;
-    setup::firmware(false)?;
+    setup::tools(true, false)?;
+    setup::firmware(false, false)?;
     let mut cargo = cargo();
     cargo.args(["test", "--workspace"]).args(arguments);
     // What set-up provides may not be skipped for want of it.

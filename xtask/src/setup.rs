@@ -5,11 +5,14 @@ use host::{Purpose, Status};
 use std::time::Instant;
 
 /// Installs or locates QEMU and what the harness is built with, and the tests' tools with `for_tests`. xtask itself is
-/// built with none of it.
-pub fn tools(for_tests: bool) -> Result<(), String> {
+/// built with none of it. With `architectures`, also QEMU for other architectures than x86.
+pub fn tools(for_tests: bool, architectures: bool) -> Result<(), String> {
     let mut purposes = vec![Purpose::Run, Purpose::Build];
     if for_tests {
         purposes.push(Purpose::Test);
+    }
+    if architectures {
+        purposes.push(Purpose::Architectures);
     }
     let checks = host::checks(&purposes);
     if checks.iter().all(|check| check.status == Status::Found) {
@@ -33,10 +36,11 @@ pub fn tools(for_tests: bool) -> Result<(), String> {
 }
 
 /// Fetches what the catalog has and the cache has not; returns how many builds could not be had, each with its message.
-pub fn firmware(refresh: bool) -> Result<usize, String> {
+/// Without `all`, only what a run takes that names none.
+pub fn firmware(refresh: bool, all: bool) -> Result<usize, String> {
     let store = Store::of_user().map_err(|error| error.to_string())?;
     let mut absent = 0;
-    for build in Catalog::builtin().builds() {
+    for build in Catalog::builtin().builds().iter().filter(|build| all || build.by_default) {
         if !refresh && matches!(store.cached(build), Cached::Ready(_)) {
             continue;
         }

@@ -25,7 +25,7 @@ pub struct Comparison {
     /// One build.
     pub firmware: Firmware,
     /// QEMU.
-    pub qemu: Qemu,
+    pub qemus: Qemus,
     /// Where snapshots are.
     pub cache: PathBuf,
     /// Cells at the same time, unless as many as a run has by default.
@@ -127,7 +127,7 @@ impl Comparison {
             cache: self.cache.clone(),
             recording: None,
         };
-        let guests = QemuGuests::new(self.qemu.clone(), options, |note| eprintln!("bench: {note}"));
+        let guests = QemuGuests::new(self.qemus.clone(), options, |note| eprintln!("bench: {note}"));
         let setup = Setup { jobs: self.jobs(clock), clock, seed: self.seed };
         batch::run(cells, std::slice::from_ref(&self.firmware), copies, guests, &setup).await
     }

@@ -5,7 +5,7 @@ use bench::figures::{Figures, Host};
 use bench::{start, table, throughput, usage};
 use clap::Parser;
 use firmware::{Catalog, Firmware, Store};
-use machine::{DEFAULT_RTC_BASE, MachineConfig, Qemu, Snapshots};
+use machine::{DEFAULT_RTC_BASE, Instruction, MachineConfig, Qemu, Snapshots};
 use record::{Accelerator, ClockMode};
 use run::Cell;
 use scenario::Selector;
@@ -69,15 +69,16 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &Arguments) -> Result<(), String> {
     let load_before = usage::load();
-    let qemu = Qemu::probe(host::QEMU_PROGRAM).map_err(words)?;
     let firmware = obtain(&arguments.firmware)?;
+    let mut qemus = run::Qemus::default();
+    let qemu = qemus.look_up(&firmware).map_err(words)?.clone();
     let cells = cells(&arguments.cells, &firmware)?;
     let cache = firmware::cache().map_err(words)?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let comparison = Comparison {
         cells,
         firmware: firmware.clone(),
-        qemu: qemu.clone(),
+        qemus,
         cache: cache.clone(),
         jobs: arguments.jobs.map(usize::from),
         rounds: arguments.rounds.into(),
@@ -170,6 +171,7 @@ fn config(qemu: &Qemu, firmware: &Firmware) -> Result<MachineConfig, String> {
         qemu: qemu.path.clone(),
         spec: spec.ok_or_else(|| format!("{} has no machine", firmware.id))?,
         code: firmware.code.clone(),
+        kernel: None,
         vars: firmware.vars.clone(),
         fw_cfg_files: Vec::new(),
         mac: services::address::GUEST_MAC,
@@ -177,6 +179,7 @@ fn config(qemu: &Qemu, firmware: &Firmware) -> Result<MachineConfig, String> {
         accelerator: Accelerator::Tcg,
         rtc_base: DEFAULT_RTC_BASE,
         seed: SEED,
+        instruction: Instruction::Short,
         tape: None,
     })
 }

@@ -30,6 +30,10 @@ pub struct Build {
     pub code: PathBuf,
     /// Path of the variable store template inside the package.
     pub vars: Option<PathBuf>,
+    /// The build that starts it, where it is not what the machine starts with.
+    pub base: Option<Box<Build>>,
+    /// Whether a run takes it that names no firmware.
+    pub by_default: bool,
     /// What it is built without although its family has it. A claim, not a fact: cells run all the same.
     pub lacks: Vec<Capability>,
 }
@@ -107,7 +111,15 @@ struct Entry {
     #[serde(default, deserialize_with = "optional_path_in_package")]
     vars: Option<PathBuf>,
     #[serde(default)]
+    base: Option<String>,
+    #[serde(default = "yes")]
+    by_default: bool,
+    #[serde(default)]
     lacks: Vec<Capability>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn family_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static dyn Family, D::Error> {
@@ -181,16 +193,28 @@ impl Catalog {
             .into_iter()
             .map(|(id, entry)| (id.0.0, entry))
             .collect();
-        let build = |(id, e): (String, Entry)| Build {
-            id,
-            family: e.family,
-            architecture: e.architecture,
-            source: e.source,
-            code: e.code,
-            vars: e.vars,
-            lacks: e.lacks,
-        };
-        Ok(Self { builds: entries.into_iter().map(build).collect() })
+        let mut builds: Vec<Build> = Vec::new();
+        for (id, e) in entries {
+            let base = e.base.map(|base| {
+                let known = builds.iter().find(|build| build.id == base && build.base.is_none());
+                known.cloned().map(Box::new).ok_or_else(|| CatalogError::Parse {
+                    path: path.to_owned(),
+                    message: format!("{id}: base `{base}` is none of the builds above it, or has a base itself"),
+                })
+            });
+            builds.push(Build {
+                id,
+                family: e.family,
+                architecture: e.architecture,
+                source: e.source,
+                code: e.code,
+                vars: e.vars,
+                base: base.transpose()?,
+                by_default: e.by_default,
+                lacks: e.lacks,
+            });
+        }
+        Ok(Self { builds })
     }
 
     /// Every build.
@@ -201,6 +225,29 @@ impl Catalog {
     /// The build called `id`.
     pub fn build(&self, id: &str) -> Option<&Build> {
         self.builds.iter().find(|build| build.id == id)
+    }
+
+    /// What a list of `--firmware WORD` means: [`select`](Self::select) for each, `*` stands for any characters in the ids of
+    /// the catalog, and no words for the builds that a run takes by default.
+    pub fn select_all(&self, words: &[String]) -> Result<Vec<Selected>, SelectError> {
+        if words.is_empty() {
+            return Ok(self.builds.iter().filter(|build| build.by_default).cloned().map(Selected::Build).collect());
+        }
+        let mut selected = Vec::new();
+        for word in words {
+            if word.contains('*') && !word.contains('/') {
+                let before = selected.len();
+                let pattern = globset::Glob::new(word).map_err(|_| self.unknown(word))?.compile_matcher();
+                let fits = self.builds.iter().filter(|build| pattern.is_match(&build.id));
+                selected.extend(fits.cloned().map(Selected::Build));
+                if selected.len() == before {
+                    return Err(self.unknown(word));
+                }
+            } else {
+                selected.push(self.select(word)?);
+            }
+        }
+        Ok(selected)
     }
 
     /// What `--firmware WORD` means: a build's id, `system` or a system build's id, or `CODE.fd[:VARS.fd]`.
@@ -219,9 +266,13 @@ impl Catalog {
             let (code, vars) = image::split_paths(paths);
             return Ok(Selected::Paths { code, vars, column });
         }
+        Err(self.unknown(word))
+    }
+
+    fn unknown(&self, word: &str) -> SelectError {
         let mut known: Vec<_> = self.builds.iter().map(|build| build.id.clone()).collect();
         known.push("system".into());
-        Err(SelectError::Unknown { word: word.to_owned(), known: known.join(", ") })
+        SelectError::Unknown { word: word.to_owned(), known: known.join(", ") }
     }
 
     /// `ID[@VERSION]`

@@ -49,7 +49,7 @@ pub enum ImageError {
         found: &'static str,
     },
     /// For a machine that we cannot run.
-    #[error("failed to use {path} as firmware: it is for {machine}, and only x64 can run")]
+    #[error("failed to use {path} as firmware: it is for {machine}, which no family's machine has")]
     Architecture {
         /// The file.
         path: PathBuf,
@@ -86,9 +86,8 @@ impl Firmware {
             let (wanted, found) = ("code", "a variable store");
             return Err(ImageError::Swapped { path: code.to_owned(), wanted, found });
         }
-        if let Some(machine) = foreign_machine(&code_image) {
-            return Err(ImageError::Architecture { path: code.to_owned(), machine });
-        }
+        let architecture = architecture(&code_image)
+            .map_err(|machine| ImageError::Architecture { path: code.to_owned(), machine })?;
         let vars_image = vars.map(read).transpose()?;
         if let (Some(path), Some(image)) = (vars, &vars_image)
             && !is_variable_store(image)
@@ -105,7 +104,7 @@ impl Firmware {
         Ok(Self {
             id: format!("{}-{}", id_from(code), &both[..8]),
             family,
-            architecture: Architecture::X64,
+            architecture,
             version: format!("sha256:{}", &code_digest[..12]),
             source: std::iter::once(code)
                 .chain(vars)
@@ -114,6 +113,7 @@ impl Firmware {
                 .join(":"),
             code: absolute(code)?,
             vars: vars.map(absolute).transpose()?,
+            base: None,
             code_file: ImageFile { file: file_name(code), sha256: code_digest },
             vars_file,
             lacks: Vec::new(),
@@ -187,15 +187,18 @@ fn reset_vector_is_empty(image: &[u8]) -> bool {
     vector.iter().all(|byte| *byte == 0xff) || vector.iter().all(|byte| *byte == 0)
 }
 
-/// The machine of the first uncompressed PE image (the SEC core), if it is one that we cannot run.
-fn foreign_machine(image: &[u8]) -> Option<&'static str> {
-    image.windows(6).find(|bytes| &bytes[..4] == b"PE\0\0").and_then(|bytes| match [bytes[4], bytes[5]] {
-        [0x64, 0xaa] => Some("AArch64"),
-        [0xc2, 0x01] => Some("ARM"),
-        [0x64, 0x50] => Some("RISC-V"),
-        [0x64, 0x62] => Some("LoongArch"),
-        _ => None,
-    })
+/// The machine of the first uncompressed PE image, the SEC core; the name of one that we cannot run is the error. An x86 build
+/// of 64 bits can begin with 32, so one of 32 bits is taken for one.
+fn architecture(image: &[u8]) -> Result<Architecture, &'static str> {
+    let machines = image.windows(6).filter(|bytes| &bytes[..4] == b"PE\0\0");
+    let first = machines.map(|bytes| u16::from_le_bytes([bytes[4], bytes[5]])).find(|machine| *machine != 0);
+    match first {
+        Some(0xaa64) => Ok(Architecture::Aa64),
+        Some(0x01c2 | 0x01c4) => Ok(Architecture::Arm),
+        Some(0x5064) => Err("RISC-V"),
+        Some(0x6264) => Err("LoongArch"),
+        _ => Ok(Architecture::X64),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod system;
 
 pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected, Source};
 pub use family::{
-    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec,
+    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec,
     by_id as family_by_id,
 };
 pub use image::ImageError;
@@ -43,6 +43,8 @@ pub struct Firmware {
     pub code: PathBuf,
     /// Path of the variable store template.
     pub vars: Option<PathBuf>,
+    /// The firmware that starts it, where it is not what the machine starts with.
+    pub base: Option<Box<Firmware>>,
     /// Name and digest of the code image.
     pub code_file: ImageFile,
     /// Name and digest of the variable store template.
@@ -55,6 +57,14 @@ impl Firmware {
     /// Whether it is declared to be able to do it, which [`Family::has`] claims for the family.
     pub fn has(&self, capability: Capability) -> bool {
         self.family.has(capability) && !self.lacks.contains(&capability)
+    }
+
+    /// The same, started by `base`.
+    fn on(self, base: Option<Box<Self>>) -> Self {
+        let Some(base) = base else { return self };
+        let digest = &base.code_file.sha256[..12];
+        let source = format!("{}, on {} {} (sha256 {digest}…)", self.source, base.id, base.version);
+        Self { source, base: Some(base), ..self }
     }
 
     /// What a result records of this build; `accelerator` is what ran it, if anything did.

@@ -122,6 +122,7 @@ impl Provenance {
             source: format!("Debian {}, package {} {}", self.suite, self.package, self.version),
             code: path(&self.code),
             vars: self.vars.as_ref().map(path),
+            base: None,
             code_file: self.code.image.clone(),
             vars_file: self.vars.as_ref().map(|vars| vars.image.clone()),
             lacks: build.lacks.clone(),

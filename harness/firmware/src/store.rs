@@ -106,8 +106,13 @@ impl Store {
     /// What the cache has of `build`; never uses the network.
     pub fn cached(&self, build: &Build) -> Cached {
         let entry = self.entry(build);
+        let base = match build.base.as_deref().map(|base| self.cached(base)) {
+            None => None,
+            Some(Cached::Ready(base)) => Some(base),
+            Some(other) => return other,
+        };
         match Provenance::read(&entry, build) {
-            Ok(provenance) => Cached::Ready(Box::new(provenance.firmware(&entry, build))),
+            Ok(provenance) => Cached::Ready(Box::new(provenance.firmware(&entry, build).on(base))),
             Err(Stale::Absent | Stale::Other) => Cached::Absent,
             Err(Stale::Corrupt(what)) => Cached::Corrupt(what),
         }
@@ -122,7 +127,10 @@ impl Store {
     pub fn get(&self, build: &Build, say: &mut dyn FnMut(&str)) -> Result<Firmware, AcquireError> {
         match self.cached(build) {
             Cached::Ready(firmware) => Ok(*firmware),
-            Cached::Absent | Cached::Corrupt(_) => self.fetch_locked(build, true, say),
+            Cached::Absent | Cached::Corrupt(_) => {
+                let base = build.base.as_deref().map(|base| self.get(base, say)).transpose()?;
+                Ok(self.fetch_locked(build, true, say)?.on(base.map(Box::new)))
+            }
         }
     }
 

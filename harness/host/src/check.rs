@@ -21,6 +21,8 @@ pub enum Purpose {
     Firmware,
     /// Building the payload and cross-checking our side in the tests.
     Test,
+    /// Running firmware of other architectures than x86.
+    Architectures,
     /// Nothing needs it; it makes runs faster.
     Speed,
 }
@@ -55,8 +57,31 @@ pub struct Check {
     pub debian_package: Option<&'static str>,
 }
 
-/// The program that runs x86-64 cells.
-pub const QEMU_PROGRAM: &str = "qemu-system-x86_64";
+/// A QEMU.
+struct Emulator {
+    name: &'static str,
+    program: &'static str,
+    purpose: Purpose,
+    why: &'static str,
+    packages: [&'static str; 4],
+}
+
+const EMULATORS: [Emulator; 2] = [
+    Emulator {
+        name: "QEMU",
+        program: "qemu-system-x86_64",
+        purpose: Purpose::Run,
+        why: "runs the firmware",
+        packages: ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"],
+    },
+    Emulator {
+        name: "QEMU for Arm",
+        program: "qemu-system-aarch64",
+        purpose: Purpose::Architectures,
+        why: "runs firmware for Arm of 32 and 64 bits",
+        packages: ["qemu-system-arm", "qemu-system-aarch64", "qemu-system-aarch64", "qemu-arm"],
+    },
+];
 
 struct Tool {
     name: &'static str,
@@ -162,7 +187,6 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-const QEMU_PACKAGES: [&str; 4] = ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"];
 const LIBSSL_PACKAGES: [&str; 4] = ["libssl-dev", "openssl-devel", "openssl", "libopenssl-devel"];
 
 /// Looks at everything that serves one of `purposes`. Takes some milliseconds, starts QEMU once for its version, never apt.
@@ -171,9 +195,7 @@ pub fn checks(purposes: &[Purpose]) -> Vec<Check> {
     let manager = distribution.manager();
     let wanted = |purpose: Purpose| purposes.contains(&purpose);
     let mut checks = Vec::new();
-    if wanted(Purpose::Run) {
-        checks.push(qemu(manager));
-    }
+    checks.extend(EMULATORS.iter().filter(|it| wanted(it.purpose)).map(|it| it.check(manager)));
     if wanted(Purpose::Build) {
         checks.push(libssl(manager));
     }
@@ -210,7 +232,8 @@ pub(crate) fn package(check: &Check, manager: Manager) -> Option<&'static str> {
     let names = TOOLS
         .iter()
         .map(|tool| tool.packages)
-        .chain([QEMU_PACKAGES, LIBSSL_PACKAGES])
+        .chain(EMULATORS.iter().map(|emulator| emulator.packages))
+        .chain([LIBSSL_PACKAGES])
         .find(|names| names[0] == debian);
     names.map(|names| package_for(manager, names))
 }
@@ -230,11 +253,12 @@ impl Tool {
     }
 }
 
-fn qemu(manager: Option<Manager>) -> Check {
-    let path = find(QEMU_PROGRAM);
+impl Emulator {
+    fn check(&self, manager: Option<Manager>) -> Check {
+    let path = find(self.program);
     let line = path.as_deref().and_then(first_version_line);
     let version = line.as_deref().and_then(qemu_version);
-    let mend = install_line(manager, QEMU_PACKAGES);
+    let mend = install_line(manager, self.packages);
     let (status, found, mend) = match (path, version) {
         (None, _) => (Status::Missing, None, Some(mend)),
         (Some(path), Some(version)) if version >= QEMU_OLDEST => {
@@ -253,15 +277,15 @@ fn qemu(manager: Option<Manager>) -> Check {
             Some(format!("run `{} --version` and mend what it says, or reinstall: {mend}", path.display())),
         ),
     };
-    let why = "runs the firmware";
     Check {
-        name: "QEMU",
-        purpose: Purpose::Run,
-        why,
+        name: self.name,
+        purpose: self.purpose,
+        why: self.why,
         status,
         found,
         mend,
-        debian_package: Some(QEMU_PACKAGES[0]),
+        debian_package: Some(self.packages[0]),
+    }
     }
 }
 

@@ -55,8 +55,11 @@ pub fn install(checks: &[Check], say: &mut dyn FnMut(&str)) -> Result<(), Instal
     // The host's own sources, and Debian's backports beside them: in lists of our own, so that the host stays as it is.
     // That also copes with a host whose qemu-utils came from backports that its sources no longer name.
     let scratch = tempfile::tempdir().map_err(InstallError::Scratch)?;
-    let needs_qemu = missing.iter().any(|check| check.purpose == Purpose::Run);
-    let backports = if needs_qemu { backports(&distribution)? } else { None };
+    let is_qemu = |check: &&&Check| matches!(check.purpose, Purpose::Run | Purpose::Architectures);
+    let of = |checks: Vec<&&Check>| checks.into_iter().filter_map(|check| check.debian_package).collect::<Vec<_>>();
+    let (emulators, tools): (Vec<_>, Vec<_>) = missing.iter().partition(is_qemu);
+    let (emulators, tools) = (of(emulators), of(tools));
+    let backports = if !emulators.is_empty() { backports(&distribution)? } else { None };
     let extra = match &backports {
         Some(Backports { suite, mirror: Some(mirror) }) => apt::debian_source(mirror, suite)?,
         _ => String::new(),
@@ -66,12 +69,10 @@ pub fn install(checks: &[Check], say: &mut dyn FnMut(&str)) -> Result<(), Instal
     if let Some(unread) = apt.update_what_answers()? {
         say(&format!("going on without {unread}"));
     }
-    if needs_qemu {
+    if !emulators.is_empty() {
         let suite = backports.as_ref().map(|backports| backports.suite.as_str());
-        install_qemu(&apt, suite, &distribution, say)?;
+        install_qemu(&apt, &emulators, suite, &distribution, say)?;
     }
-    let tools: Vec<&str> =
-        missing.iter().filter(|c| c.purpose != Purpose::Run).filter_map(|c| c.debian_package).collect();
     if !tools.is_empty() {
         say(&format!("installing {}", tools.join(", ")));
         apt.install(None, &tools)?;
@@ -94,10 +95,9 @@ fn backports(distribution: &Distribution) -> Result<Option<Backports>, AptError>
     Ok(Some(Backports { suite, mirror }))
 }
 
-const QEMU_PACKAGE: &str = "qemu-system-x86";
-
 fn install_qemu(
     apt: &PrivateApt,
+    packages: &[&str],
     backports: Option<&str>,
     distribution: &Distribution,
     say: &mut dyn FnMut(&str),
@@ -106,7 +106,7 @@ fn install_qemu(
         .into_iter()
         .enumerate()
         .filter(|(index, suite)| *index == 0 || suite.is_some())
-        .map(|(_, suite)| (suite, apt.simulate(suite, &[QEMU_PACKAGE]).map(|plan| planned_version(&plan))))
+        .map(|(_, suite)| (suite, apt.simulate(suite, packages).map(|plan| planned_version(&plan, packages))))
         .collect();
     let Some((suite, text)) = choose(&offers) else {
         let texts: Vec<_> = offers.iter().filter_map(|(_, o)| o.as_ref().ok()?.as_ref()).cloned().collect();
@@ -118,8 +118,8 @@ fn install_qemu(
         return Err(InstallError::TooOld { host: distribution.name.clone(), offered });
     };
     let from = suite.map(|suite| format!(" from {suite}")).unwrap_or_default();
-    say(&format!("installing {QEMU_PACKAGE} {text}{from}; this takes a minute or two"));
-    Ok(apt.install(suite, &[QEMU_PACKAGE])?)
+    say(&format!("installing {} {text}{from}; this takes a minute or two", packages.join(", ")));
+    Ok(apt.install(suite, packages)?)
 }
 
 /// What a suite (`None`: the host's default) offers: a version to install, nothing to install, or no way to install it.
@@ -143,9 +143,12 @@ fn choose<'a>(offers: &[Offer<'a>]) -> Option<(Option<&'a str>, String)> {
 }
 
 /// The version in `Inst qemu-system-x86 [old] (1:10.0.2+ds-2 Debian:… [amd64])`.
-fn planned_version(plan: &str) -> Option<String> {
-    let line =
-        plan.lines().find_map(|l| l.strip_prefix("Inst ")?.strip_prefix(QEMU_PACKAGE)?.strip_prefix(' '))?;
+fn planned_version(plan: &str, packages: &[&str]) -> Option<String> {
+    let of = |line: &str| {
+        let (package, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
+        packages.contains(&package).then(|| rest.to_owned())
+    };
+    let line = plan.lines().find_map(of)?;
     Some(line.split_once('(')?.1.split_whitespace().next()?.to_owned())
 }
 
@@ -205,8 +208,8 @@ mod tests {
     fn the_planned_version_is_the_packages_own() {
         let plan = "Reading package lists...\nInst qemu-system-x86-xen (1:1.0 x)\n\
                     Inst qemu-system-x86 [1:7.2] (1:10.0.2+ds-2 Debian Backports:stable [amd64]) []\n";
-        assert_eq!(planned_version(plan).as_deref(), Some("1:10.0.2+ds-2"));
-        assert_eq!(planned_version("qemu-system-x86 is already the newest version\n"), None);
+        assert_eq!(planned_version(plan, &["qemu-system-x86"]).as_deref(), Some("1:10.0.2+ds-2"));
+        assert_eq!(planned_version("qemu-system-x86 is already the newest version\n", &["qemu-system-x86"]), None);
     }
 
     #[test]

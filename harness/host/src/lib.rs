@@ -12,6 +12,6 @@ pub mod install;
 mod process;
 mod program;
 
-pub use check::{Check, Purpose, QEMU_PROGRAM, Status, checks};
+pub use check::{Check, Purpose, Status, checks};
 pub use distribution::{Distribution, Manager};
 pub use program::{QEMU_OLDEST, Version, find};

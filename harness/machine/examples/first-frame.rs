@@ -4,7 +4,7 @@
 //! With `--auto`, tries KVM first. With `--seconds`, goes on and shows everything for that much guest time, unanswered.
 
 use firmware::{Architecture, FAMILIES};
-use machine::{Accel, DEFAULT_RTC_BASE, Machine, MachineConfig, Qemu, choose_accelerator};
+use machine::{Accel, DEFAULT_RTC_BASE, Instruction, Machine, MachineConfig, Qemu, choose_accelerator};
 use record::{Accelerator, ClockMode, GuestTime};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         qemu: qemu.path.clone(),
         spec,
         code: images.next().ok_or("which firmware image?")?,
+        kernel: None,
         vars: images.next(),
         fw_cfg_files: Vec::new(),
         mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
@@ -41,6 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         accelerator: Accelerator::Tcg,
         rtc_base: DEFAULT_RTC_BASE,
         seed: 1,
+        instruction: Instruction::Short,
         tape: None,
     };
     // Nothing is remembered: the trial is what is to be seen here.

@@ -1,11 +1,11 @@
 //! QEMU's arguments: a pure function of the configuration and the channels' numbers.
 
-use crate::clock::BEAT;
+use crate::clock::Beat;
 use crate::config::MachineConfig;
 use crate::gate::KEPT;
 use crate::memory::Memory;
 use crate::tape::Tape;
-use firmware::MachineSpec;
+use firmware::{Load, MachineSpec};
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -22,8 +22,8 @@ pub(crate) struct ChannelNumbers {
     pub gate: [RawFd; 2],
     /// Stream socket: questions for the guest's clock.
     pub clock: RawFd,
-    /// Stream socket: the frame that becomes the clock's beat.
-    pub beat: RawFd,
+    /// Stream sockets: the frames that become the clock's beats, in the order of [`Beat::ALL`].
+    pub beats: [RawFd; 2],
     /// Pipe: the clock's answers and beats.
     pub clock_dump: RawFd,
     /// Pipe: serial console, output only.
@@ -39,10 +39,10 @@ impl ChannelNumbers {
         frame_dump: 4,
         gate: [5, 6],
         clock: 7,
-        beat: 8,
-        clock_dump: 9,
-        console: 10,
-        monitor: 11,
+        beats: [8, 9],
+        clock_dump: 10,
+        console: 11,
+        monitor: 12,
     };
 }
 
@@ -90,6 +90,9 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
         machine.push_str(",memory-backend=memory");
     }
     add("-machine", machine.into());
+    for global in spec.globals {
+        add("-global", global.into());
+    }
     add("-cpu", spec.cpu.clone().into());
     // One processor: virtual time allows no more, and firmware uses no more for a network boot.
     add("-smp", "1".into());
@@ -107,7 +110,15 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     };
 
     // Firmware code; read-only, so that cells that run at the same time can share the file.
-    add("-drive", with_path("if=pflash,unit=0,format=raw,readonly=on,file=", config.code.as_os_str()));
+    match spec.load {
+        Load::Flash | Load::Kernel => {
+            add("-drive", with_path("if=pflash,unit=0,format=raw,readonly=on,file=", config.code.as_os_str()))
+        }
+        Load::Bios => add("-bios", config.code.clone().into()),
+    }
+    if let Some(kernel) = &config.kernel {
+        add("-kernel", kernel.clone().into());
+    }
     // Variables: every machine starts from the template and writes to a throw-away copy.
     if let Some(vars) = &config.vars {
         add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
@@ -167,10 +178,17 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     add("-netdev", socket("clock", channels.clock, 3).into());
     add("-netdev", "hubport,id=clock-hub,hubid=1,netdev=clock".into());
     if is_virtual {
-        // What is sent into another socket on that hub leaves through `clock`, and passes its filters from the last to
-        // the first: it is kept until the clock's next beat, stamped, and held in the gate.
-        add("-netdev", socket("beat", channels.beat, 4).into());
-        add("-netdev", "hubport,id=beat-hub,hubid=1,netdev=beat".into());
+        // What is sent into another socket on that hub is kept there until the next beat. It leaves through `clock`, and
+        // passes its filters from the last to the first: it is stamped, and held in the gate.
+        // The timers also bound how far the clock of a guest that sleeps leaps: to the next timer, which can be a day
+        // away or not exist at all.
+        for ((beat, number), hub) in Beat::ALL.into_iter().zip(channels.beats).zip(4..) {
+            let (id, interval) = (beat.id(), beat.interval().as_micros());
+            add("-netdev", socket(id, number, hub).into());
+            add("-netdev", format!("hubport,id={id}-hub,hubid=1,netdev={id}").into());
+            let buffer = format!("filter-buffer,id={id}-timer,netdev={id},queue=tx,interval={interval}");
+            add("-object", buffer.into());
+        }
         gate("clock").into_iter().for_each(|door| add("-object", door.into()));
     }
     let dump = format!("filter-dump,id=clock-dump,netdev=clock,file={}", pipe(channels.clock_dump));
@@ -178,12 +196,6 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // A frame that nobody takes would stop the reading of the next one: this takes questions, once stamped.
     add("-chardev", "null,id=nowhere".into());
     add("-object", "filter-redirector,id=clock-drop,netdev=clock,queue=tx,outdev=nowhere".into());
-    if is_virtual {
-        // The timer also bounds how far the clock of a guest that sleeps leaps: to the next timer, which can be a day
-        // away or not exist at all.
-        let interval = BEAT.as_micros();
-        add("-object", format!("filter-buffer,id=beats,netdev=clock,queue=rx,interval={interval}").into());
-    }
 
     // The console is a pipe: it holds 64 KiB of what the guest writes byte by byte, a socket a few hundred bytes, and
     // QEMU drops what does not fit.
@@ -229,13 +241,13 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     add("-action", "reboot=shutdown".into());
 
     if is_virtual {
-        // Guest time follows executed instructions, 128 ns each, and skips idle time. A larger shift costs less where
-        // firmware polls, and makes its arithmetic last longer: a DHE handshake takes half a minute as it is.
-        let mut icount = OsString::from("shift=7,sleep=off");
+        // Guest time follows executed instructions and skips idle time.
+        let shift = config.instruction.shift();
+        let mut icount = OsString::from(format!("shift={shift},sleep=off"));
         if let Some([events, ..]) = &kept {
             let mode = if replays { "replay" } else { "record" };
             // A QEMU that does not sleep passes recorded frames on only when the guest idles, and EDK2 polls.
-            icount = with_path(&format!("shift=7,sleep=on,rr={mode},rrfile="), events.as_os_str());
+            icount = with_path(&format!("shift={shift},sleep=on,rr={mode},rrfile="), events.as_os_str());
         } else if !matches!(memory, Memory::Kept(_)) {
             // What is recorded is not wanted, but the order: the threads of a QEMU that records take turns, so what
             // the main loop has to do is done before the guest's next instruction, however busy the host is.
@@ -278,7 +290,7 @@ fn with_path(options: &str, path: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::DEFAULT_RTC_BASE;
+    use crate::config::{DEFAULT_RTC_BASE, Instruction};
 
     fn config() -> MachineConfig {
         let edk2 = firmware::family_by_id("edk2").expect("a family");
@@ -287,6 +299,7 @@ mod tests {
             qemu: "/usr/bin/qemu-system-x86_64".into(),
             spec: MachineSpec { fw_cfg: vec![("opt/example", "a,b".into())], ..spec },
             code: "/images/a,b/CODE.fd".into(),
+            kernel: None,
             vars: Some("/images/VARS.fd".into()),
             fw_cfg_files: vec![("etc/example".into(), "/cache/a,b".into())],
             mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
@@ -294,6 +307,7 @@ mod tests {
             accelerator: Accelerator::Tcg,
             rtc_base: DEFAULT_RTC_BASE,
             seed: 7,
+            instruction: Instruction::Short,
             tape: None,
         }
     }

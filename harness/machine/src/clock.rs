@@ -15,17 +15,44 @@ const USUAL_RATE: f64 = 100.0;
 /// Host time over which the rate is measured.
 const WINDOW: Duration = Duration::from_millis(5);
 
-/// Guest time between two beats of a virtual clock: how far it can run ahead of us. Together with the wait for the next
-/// arrival less than the 100 ms within which a delayed answer has to be there.
-pub(crate) const BEAT: Duration = Duration::from_millis(80);
+/// When QEMU comes to the gate although the guest sends nothing: at multiples of an interval of guest time, which bounds how
+/// far its clock can run ahead of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beat {
+    /// Together with the wait for the next arrival less than the 100 ms within which a delayed answer has to be there.
+    Short,
+    /// For guests that wait while nothing is due from us: to stop costs more than what they do.
+    Long,
+}
+
+impl Beat {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Short, Self::Long];
+
+    /// Guest time between two of them.
+    pub const fn interval(self) -> Duration {
+        match self {
+            Self::Short => Duration::from_millis(80),
+            Self::Long => Duration::from_millis(640),
+        }
+    }
+
+    /// What QEMU's parts for it are called.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Short => "beat",
+            Self::Long => "long-beat",
+        }
+    }
+}
 
 /// What is sent into the clock's networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Is stamped at once: what the clock shows now.
     Question,
-    /// Is kept for up to a [`BEAT`], and stamped then.
-    Beat,
+    /// Is kept until the next one, and stamped then.
+    Beat(Beat),
 }
 
 impl Signal {
@@ -41,13 +68,15 @@ impl Signal {
 
     /// Which of them a stamped frame is.
     pub fn of(frame: &[u8]) -> Self {
-        if frame.get(11) == Some(&Self::Beat.sender()) { Self::Beat } else { Self::Question }
+        let beats = Beat::ALL.into_iter().map(Self::Beat);
+        beats.into_iter().find(|beat| frame.get(11) == Some(&beat.sender())).unwrap_or(Self::Question)
     }
 
     fn sender(self) -> u8 {
         match self {
             Self::Question => 1,
-            Self::Beat => 2,
+            Self::Beat(Beat::Short) => 2,
+            Self::Beat(Beat::Long) => 3,
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct MachineConfig {
     pub spec: MachineSpec,
     /// Firmware code image; never written.
     pub code: PathBuf,
+    /// What the firmware starts instead of anything that it finds.
+    pub kernel: Option<PathBuf>,
     /// Variable store template, if the build has one; never written, changes are lost with the machine.
     pub vars: Option<PathBuf>,
     /// fw_cfg items whose content is a file: name, and an absolute path. The content must not change.
@@ -32,8 +34,33 @@ pub struct MachineConfig {
     pub rtc_base: DateTime,
     /// Seed of the guest's entropy, where QEMU provides it (virtio-rng; RDRAND unless under KVM).
     pub seed: u64,
+    /// How long an instruction takes on the virtual clock.
+    pub instruction: Instruction,
     /// Whether it is recorded or replayed. That takes the virtual clock, and begins at power-on.
     pub tape: Option<Tape>,
+}
+
+/// How long an instruction takes on the virtual clock.
+///
+/// A firmware that polls costs the less the longer it is, and its arithmetic takes the longer: a DHE handshake takes half a
+/// minute with short ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instruction {
+    /// 128 ns.
+    #[default]
+    Short,
+    /// 256 ns.
+    Long,
+}
+
+impl Instruction {
+    /// The binary logarithm of its nanoseconds.
+    pub(crate) const fn shift(self) -> u8 {
+        match self {
+            Self::Short => 7,
+            Self::Long => 8,
+        }
+    }
 }
 
 /// The power-on date when nothing else is asked for: certificates, leases and logs then look the same every day.

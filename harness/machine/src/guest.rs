@@ -4,8 +4,8 @@ use crate::alarm::Alarm;
 use crate::arguments::{ChannelNumbers, arguments};
 use crate::arrivals::Arrivals;
 use crate::channel::Left;
-use crate::clock::{Clock, Signal};
-use crate::config::MachineConfig;
+use crate::clock::{Beat, Clock, Signal};
+use crate::config::{Instruction, MachineConfig};
 use crate::crossing::{Crossing, is_announcement};
 use crate::dump::DumpReader;
 use crate::error::MachineError;
@@ -73,8 +73,8 @@ pub struct Machine {
     gated: bool,
     /// Whether it waits for us there, so that its clock stands still while we think.
     lockstep: bool,
-    /// A beat is on its way.
-    beating: bool,
+    /// Whether each of [`Beat::ALL`] is on its way.
+    beating: [bool; 2],
     /// Beats one after the other that were not held in the gate.
     unheld: u32,
     /// Since when nothing was left to do for us while QEMU waits in the gate.
@@ -105,6 +105,7 @@ pub struct Machine {
 /// A started QEMU that waits for a snapshot's state, so that a cell does not pay for its start.
 pub struct Standby {
     machine: Machine,
+    instruction: Instruction,
     snapshot: Snapshot,
 }
 
@@ -113,15 +114,16 @@ impl Standby {
     ///
     /// Threads and runtimes as for [`Machine::start`].
     pub async fn start(config: MachineConfig, snapshot: Snapshot) -> Result<Self, MachineError> {
+        let instruction = config.instruction;
         let machine = Machine::start_with(config, Memory::Snapshot(snapshot.memory.clone())).await?;
-        Ok(Self { machine, snapshot })
+        Ok(Self { machine, instruction, snapshot })
     }
 
     /// Gives it the snapshot's state. Everything that the snapshot had seen comes out of [`Guest::next`] again, then the
     /// guest goes on.
     pub async fn resume(self) -> Result<Machine, MachineError> {
-        let Self { mut machine, snapshot } = self;
-        restore(&mut machine, &snapshot.state).await?;
+        let Self { mut machine, instruction, snapshot } = self;
+        restore(&mut machine, &snapshot.states[instruction as usize]).await?;
         let shown = machine.now().await?;
         if shown != snapshot.moment.at {
             return Err(MachineError::ResumedClock { shown, expected: snapshot.moment.at });
@@ -178,7 +180,7 @@ impl Machine {
         let base = base.and_then(|seconds| u64::try_from(seconds).ok());
         let base = base.ok_or(MachineError::RtcBase(config.rtc_base))?;
         // Absolute: QEMU would take `a:b` for a protocol, and its own messages then name the file.
-        for path in std::iter::once(&mut config.code).chain(config.vars.as_mut()) {
+        for path in std::iter::once(&mut config.code).chain(config.kernel.as_mut()).chain(config.vars.as_mut()) {
             *path =
                 path.canonicalize().map_err(|source| MachineError::Image { path: path.clone(), source })?;
         }
@@ -214,7 +216,7 @@ impl Machine {
             gated: config.clock == ClockMode::Virtual,
             lockstep: config.clock == ClockMode::Virtual,
             unheld: 0,
-            beating: false,
+            beating: [false; 2],
             ready: None,
             doubt: None,
             qmp: None,
@@ -269,7 +271,7 @@ impl Machine {
         if self.lockstep {
             self.place = Some(Place::take(self.process.pid()));
             self.channels.gate.shut()?;
-            self.beat()?;
+            self.beat(Beat::Short)?;
         }
         let qmp = self.qmp.as_ref().expect("invariant: connected before");
         self.going = Some(Box::pin(qmp.begin("cont", Value::Null)?));
@@ -406,11 +408,14 @@ impl Machine {
             }
             self.arrivals.monitor(event.name, event.data);
         }
-        // What is said before a beat is stamped by it.
-        let beats = self.lockstep && !self.stopped;
-        if self.arrivals.wants_clock() && !beats {
-            let question = self.ask()?;
-            self.arrivals.asked(question);
+        if self.arrivals.wants_clock() {
+            if self.lockstep && !self.stopped {
+                // What is said before a beat is stamped by it.
+                self.beat(Beat::Short)?;
+            } else {
+                let question = self.ask()?;
+                self.arrivals.asked(question);
+            }
         }
 
         also(self.channels.clock_dump.read(&mut self.clock_dump.buffer)?);
@@ -420,8 +425,8 @@ impl Machine {
             let at = self.clock.guest_time(signal.unix_micros);
             match Signal::of(&signal.frame) {
                 Signal::Question => answers.push(at),
-                Signal::Beat => {
-                    self.beating = false;
+                Signal::Beat(beat) => {
+                    self.beating[beat as usize] = false;
                     self.doubt = None;
                     self.channels.gate.reached(at);
                     self.unheld = if self.channels.gate.holds().is_some() { 0 } else { self.unheld + 1 };
@@ -462,7 +467,9 @@ impl Machine {
         // The same frames as in the dump: read so that QEMU can go on.
         also(self.channels.frames.read(&mut Vec::new())?);
         also(self.channels.clock.read(&mut Vec::new())?);
-        also(self.channels.beat.read(&mut Vec::new())?);
+        for beat in &mut self.channels.beats {
+            also(beat.read(&mut Vec::new())?);
+        }
         self.flush()?;
         Ok(left)
     }
@@ -480,18 +487,20 @@ impl Machine {
     }
 
     /// Sees to it that QEMU comes to the gate at the next beat.
-    fn beat(&mut self) -> Result<(), MachineError> {
+    fn beat(&mut self, beat: Beat) -> Result<(), MachineError> {
         // Fits: there is never more than one on its way.
-        if self.lockstep && !mem::replace(&mut self.beating, true) {
-            self.channels.beat.write(&Signal::Beat.bytes())?;
+        if self.lockstep && !mem::replace(&mut self.beating[beat as usize], true) {
+            self.channels.beats[beat as usize].write(&Signal::Beat(beat).bytes())?;
         }
         Ok(())
     }
 
     /// Nothing is left to do: lets a QEMU go on that waits for us. Returns when to try again, if it has to be first seen
     /// to know what we have sent.
-    fn let_go_on(&mut self) -> Result<Option<Instant>, MachineError> {
-        self.beat()?;
+    fn let_go_on(&mut self, wake: Option<GuestTime>) -> Result<Option<Instant>, MachineError> {
+        let idle = self.arrivals.is_empty()
+            && wake.is_none_or(|wake| wake.since(self.clock.now()) > Beat::Long.interval());
+        self.beat(if idle { Beat::Long } else { Beat::Short })?;
         if self.channels.gate.holds().is_none() {
             return Ok(None);
         }
@@ -535,7 +544,8 @@ impl Machine {
             ready = channels.frames.readable() => ready?,
             ready = channels.gate.passes(), if *gated => ready?,
             ready = channels.clock.readable() => ready?,
-            ready = channels.beat.readable() => ready?,
+            ready = channels.beats[0].readable() => ready?,
+            ready = channels.beats[1].readable() => ready?,
             ready = channels.frames.writable(), if sending => ready?,
             ready = channels.clock.writable(), if asking => ready?,
             ready = process.changes() => ready?,
@@ -669,7 +679,7 @@ impl Guest for Machine {
             if let Some(collected) = self.arrivals.collected_at() {
                 until = until.min(collected);
             }
-            if let Some(again) = self.let_go_on()? {
+            if let Some(again) = self.let_go_on(wake)? {
                 until = until.min(again);
             }
             self.wait(until).await?;
@@ -677,7 +687,7 @@ impl Guest for Machine {
             if !self.clock.is_asked() && host.elapsed() >= HEARTBEAT {
                 let question = self.ask()?;
                 self.arrivals.asked(question);
-                if self.lockstep && self.beating {
+                if self.lockstep && self.beating.contains(&true) {
                     self.doubt.get_or_insert(self.clock.now());
                 }
             }

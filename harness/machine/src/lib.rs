@@ -20,6 +20,7 @@ mod dump;
 mod error;
 mod gate;
 mod guest;
+mod instructions;
 mod memory;
 mod process;
 mod processors;
@@ -31,7 +32,7 @@ mod spawn;
 pub mod tape;
 
 pub use accelerator::{Accel, Choice, choose_accelerator};
-pub use config::{DEFAULT_RTC_BASE, MachineConfig};
+pub use config::{DEFAULT_RTC_BASE, Instruction, MachineConfig};
 pub use crossing::FrameError;
 pub use dump::DumpError;
 pub use error::MachineError;

@@ -32,7 +32,7 @@ pub(crate) struct Channels {
     pub frame_dump: Channel,
     pub gate: Gate,
     pub clock: Channel,
-    pub beat: Channel,
+    pub beats: [Channel; 2],
     pub clock_dump: Channel,
     pub console: Channel,
     pub monitor: Option<UnixStream>,
@@ -56,10 +56,10 @@ impl Process {
             let ((frames, frames_q), (frame_dump, frame_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((clock, clock_q), (clock_dump, clock_dump_q)) = (Channel::socket()?, Channel::pipe()?);
             let ((console, console_q), (monitor, monitor_q)) = (Channel::pipe()?, socket_pair()?);
-            let ((gate, gate_q), (beat, beat_q)) = (Gate::new()?, Channel::socket()?);
-            let [first_q, second_q] = gate_q;
-            let monitor = Some(monitor);
-            let ours = Channels { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
+            let (gate, [first_q, second_q]) = Gate::new()?;
+            let ((beat, beat_q), (long_beat, long_beat_q)) = (Channel::socket()?, Channel::socket()?);
+            let (monitor, beats) = (Some(monitor), [beat, long_beat]);
+            let ours = Channels { frames, frame_dump, gate, clock, beats, clock_dump, console, monitor };
             let theirs = [
                 frames_q,
                 frame_dump_q,
@@ -67,6 +67,7 @@ impl Process {
                 second_q,
                 clock_q,
                 beat_q,
+                long_beat_q,
                 clock_dump_q,
                 console_q,
                 monitor_q,
@@ -75,10 +76,10 @@ impl Process {
         };
         let (ours, theirs, (stderr, stderr_q)) = ends().map_err(MachineError::Channels)?;
 
-        let [frames, frame_dump, first, second, clock, beat, clock_dump, console, monitor] =
+        let [frames, frame_dump, first, second, clock, beat, long_beat, clock_dump, console, monitor] =
             theirs.each_ref().map(AsRawFd::as_raw_fd);
-        let gate = [first, second];
-        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, beat, clock_dump, console, monitor };
+        let (gate, beats) = ([first, second], [beat, long_beat]);
+        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, beats, clock_dump, console, monitor };
         let mut command = Command::new(&config.qemu);
         command
             .args(arguments(config, memory, &numbers))

@@ -29,7 +29,7 @@ pub struct Qemu {
 #[derive(Debug, thiserror::Error)]
 pub enum QemuError {
     /// Not found.
-    #[error("failed to find {0} in PATH; install QEMU (Debian: qemu-system-x86)")]
+    #[error("failed to find {0} in PATH; `plugfest doctor` says which package has it")]
     Missing(String),
     /// Found, and not to be read or executed.
     #[error("failed to execute {}: {source}", path.display())]

@@ -6,9 +6,10 @@
 //! harness had seen until then (console, monitor, the first frames) is kept as the prelude, and delivered again by
 //! every resumed machine before its guest goes on: whoever listens cannot tell it from a cold boot.
 
-use crate::config::MachineConfig;
+use crate::config::{Instruction, MachineConfig};
 use crate::error::MachineError;
 use crate::guest::Machine;
+use crate::instructions;
 use crate::memory::Memory;
 use crate::qmp::QmpError;
 use record::{Direction, GuestTime};
@@ -38,7 +39,8 @@ const TRIES: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) memory: PathBuf,
-    pub(crate) state: PathBuf,
+    /// By [`Instruction`].
+    pub(crate) states: [PathBuf; 2],
     pub(crate) moment: Moment,
     /// A lock.
     _in_use: Arc<File>,
@@ -86,8 +88,9 @@ impl From<QmpError> for SnapshotError {
 
 /// Boots the machine in `config` and writes its memory and state into `directory`.
 pub(crate) async fn take(config: &MachineConfig, directory: &Path) -> Result<Moment, SnapshotError> {
-    let [memory, state] = files(directory);
+    let [memory, state, long] = files(directory);
     let uri = uri(&state)?;
+    let config = MachineConfig { instruction: Instruction::Short, ..config.clone() };
     for _ in 0..TRIES {
         // A guest's memory is empty at power-on.
         match fs::remove_file(&memory) {
@@ -104,6 +107,12 @@ pub(crate) async fn take(config: &MachineConfig, directory: &Path) -> Result<Mom
         }
         save(&mut machine, &uri).await?;
         machine.stop().await?;
+        let failed = |source| SnapshotError::Cache { path: long.clone(), source };
+        let lengthened = instructions::with(&fs::read(&state).map_err(failed)?, Instruction::Long);
+        let lengthened = lengthened.ok_or_else(|| {
+            SnapshotError::Refused("the clock in the state that QEMU wrote is not understood".into())
+        })?;
+        fs::write(&long, lengthened).map_err(failed)?;
         return Ok(moment);
     }
     Err(SnapshotError::Busy)
@@ -202,16 +211,18 @@ fn uri(file: &Path) -> Result<String, SnapshotError> {
     }
 }
 
-/// The files of memory and state in a snapshot's folder.
-fn files(directory: &Path) -> [PathBuf; 2] {
-    ["memory", "state"].map(|name| directory.join(name))
+/// The names of the files in a snapshot's folder: memory, and the state for each [`Instruction`].
+pub(crate) const FILES: [&str; 3] = ["memory", "state", "state-long"];
+
+fn files(directory: &Path) -> [PathBuf; 3] {
+    FILES.map(|name| directory.join(name))
 }
 
 impl Snapshot {
     /// The snapshot whose files are in `directory`, which `in_use` keeps there.
     pub(crate) fn new(directory: &Path, moment: Moment, in_use: File) -> Self {
-        let [memory, state] = files(directory);
-        Self { memory, state, moment, _in_use: Arc::new(in_use) }
+        let [memory, states @ ..] = files(directory);
+        Self { memory, states, moment, _in_use: Arc::new(in_use) }
     }
 
     /// Guest time at which it was taken.

@@ -3,6 +3,7 @@
 //! ```text
 //! snapshots/<key>/memory         the guest's memory
 //! snapshots/<key>/state          everything else of the machine
+//! snapshots/<key>/state-long     the same for a clock with longer instructions
 //! snapshots/<key>/moment.json    when it was taken, and all that had come from the guest by then
 //! snapshots/<key>/manifest.json  sizes, times and digests of the above
 //! snapshots/<key>.taking/        one that is being taken, locked by its taker; or left over by a killed one
@@ -12,10 +13,10 @@
 //! and what is in use, by shared locks, from what may be removed.
 
 use crate::arguments::{ChannelNumbers, arguments};
-use crate::config::MachineConfig;
+use crate::config::{Instruction, MachineConfig};
 use crate::memory::Memory;
 use crate::qemu::{digest, hexadecimal};
-use crate::snapshot::{Moment, Snapshot, SnapshotError, take};
+use crate::snapshot::{FILES, Moment, Snapshot, SnapshotError, take};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Part of every key: change it when what a snapshot holds or means changes.
-const FORMAT: &str = "plugfest-snapshot/2";
+const FORMAT: &str = "plugfest-snapshot/3";
 
 /// Bytes on disk that the cache may take. The least recently used snapshots go first.
 const LIMIT: u64 = 12 << 30;
@@ -42,8 +43,8 @@ struct Manifest {
     key: String,
     /// Not digested, for its size: looking it up must not cost more than a boot saves.
     memory: FileStamp,
-    state: FileStamp,
-    state_sha256: String,
+    states: [FileStamp; 2],
+    states_sha256: [String; 2],
     moment_sha256: String,
 }
 
@@ -119,7 +120,7 @@ impl Snapshots {
         let scratch = &taking.directory;
         fs::write(scratch.join("moment.json"), serde_json::to_vec(&moment)?)?;
         // Before the name, so that a power failure leaves no complete entry with holes.
-        for file in ["memory", "state", "moment.json"] {
+        for file in FILES.into_iter().chain(["moment.json"]) {
             File::open(scratch.join(file))?.sync_all()?;
         }
         fs::write(scratch.join("manifest.json"), serde_json::to_vec(&manifest(key, scratch)?)?)?;
@@ -236,12 +237,12 @@ fn has_name(file: &File, name: &Path) -> io::Result<bool> {
 
 /// What the manifest of the entry in `directory` has to say.
 fn manifest(key: &str, directory: &Path) -> io::Result<Manifest> {
-    let state = directory.join("state");
+    let [memory, state, long] = FILES.map(|name| directory.join(name));
     Ok(Manifest {
         key: key.to_owned(),
-        memory: stamp(&directory.join("memory"))?,
-        state: stamp(&state)?,
-        state_sha256: digest(&state)?,
+        memory: stamp(&memory)?,
+        states: [stamp(&state)?, stamp(&long)?],
+        states_sha256: [digest(&state)?, digest(&long)?],
         moment_sha256: digest(&directory.join("moment.json"))?,
     })
 }
@@ -257,14 +258,17 @@ fn key(config: &MachineConfig, qemu_sha256: &str) -> io::Result<String> {
     add(FORMAT.as_bytes());
     add(qemu_sha256.as_bytes());
     let items = config.fw_cfg_files.iter().map(|(_, file)| file);
-    for file in std::iter::once(&config.code).chain(&config.vars).chain(items) {
+    for file in std::iter::once(&config.code).chain(&config.kernel).chain(&config.vars).chain(items) {
         add(digest(file)?.as_bytes());
     }
     // The files go by their content, not by their names.
     let nameless = MachineConfig {
         code: "code".into(),
+        kernel: config.kernel.as_ref().map(|_| "kernel".into()),
         vars: config.vars.as_ref().map(|_| "vars".into()),
         fw_cfg_files: config.fw_cfg_files.iter().map(|(name, _)| (name.clone(), "item".into())).collect(),
+        // Each snapshot can go on with any.
+        instruction: Instruction::Short,
         ..config.clone()
     };
     for argument in arguments(&nameless, &Memory::Own, &ChannelNumbers::SHOWN) {

@@ -60,6 +60,7 @@ pub fn identity(config: &MachineConfig) -> String {
     let nameless = MachineConfig {
         qemu: PathBuf::new(),
         code: "code".into(),
+        kernel: config.kernel.as_ref().map(|_| "kernel".into()),
         vars: config.vars.as_ref().map(|_| "vars".into()),
         fw_cfg_files: config.fw_cfg_files.iter().map(|(name, _)| (name.clone(), "item".into())).collect(),
         tape: Some(tape),

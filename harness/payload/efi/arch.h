@@ -8,6 +8,15 @@
 #if defined(__x86_64__)
 #define EFIAPI __attribute__((ms_abi)) // §2.3.4.2
 #define PE_MACHINE 0x8664
+#elif defined(__i386__)
+#define EFIAPI __attribute__((cdecl)) // §2.3.2
+#define PE_MACHINE 0x014c
+#elif defined(__aarch64__)
+#define EFIAPI // §2.3.6: the usual one
+#define PE_MACHINE 0xaa64
+#elif defined(__arm__)
+#define EFIAPI // §2.3.5: the usual one
+#define PE_MACHINE 0x01c2
 #else
 #error "no UEFI binding for this architecture yet"
 #endif

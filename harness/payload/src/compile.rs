@@ -18,15 +18,29 @@ pub struct Target {
     pub architecture: &'static str,
     triple: &'static str,
     flags: &'static [&'static str],
+    /// What the machine field of the COFF header has to be, where the linker writes something else.
+    machine: Option<u16>,
 }
 
 /// Every architecture.
-pub const TARGETS: &[Target] = &[Target {
-    architecture: "x64",
-    triple: "x86_64-unknown-windows",
-    // UEFI 2.11 §2.3.4: interrupts use the stack below the stack pointer, so no red zone.
-    flags: &["-mno-red-zone"],
-}];
+pub const TARGETS: &[Target] = &[
+    Target { architecture: "ia32", triple: "i686-unknown-windows", flags: &[], machine: None },
+    Target {
+        architecture: "x64",
+        triple: "x86_64-unknown-windows",
+        // UEFI 2.11 §2.3.4: interrupts use the stack below the stack pointer, so no red zone.
+        flags: &["-mno-red-zone"],
+        machine: None,
+    },
+    Target {
+        architecture: "arm",
+        triple: "thumbv7-unknown-windows",
+        flags: &[],
+        // UEFI 2.11 §2.1.1: EFI_IMAGE_MACHINE_ARMTHUMB_MIXED. lld writes that of Windows, ARMNT.
+        machine: Some(0x01c2),
+    },
+    Target { architecture: "aa64", triple: "aarch64-unknown-windows", flags: &[], machine: None },
+];
 
 const SOURCES: &[&str] = &["main.c", "announcement.c", "transmit.c"];
 const HEADERS: &[&str] = &["arch.h", "uefi.h", "announcement.h", "transmit.h"];
@@ -115,7 +129,13 @@ impl Toolchain {
         let mut command = Command::new(self.linker);
         command.args(LINKER_FLAGS).arg("/out:payload.efi").args(SOURCES.iter().map(|source| object(source)));
         run(command.current_dir(out))?;
-        read(&out.join("payload.efi"))
+        let mut image = read(&out.join("payload.efi"))?;
+        if let Some(machine) = target.machine {
+            // Behind the signature, whose place is at 0x3c.
+            let at = usize::from(image[0x3c]) | usize::from(image[0x3d]) << 8;
+            image[at + 4..at + 6].copy_from_slice(&machine.to_le_bytes());
+        }
+        Ok(image)
     }
 }
 

@@ -3,14 +3,19 @@
 use crate::siphash::siphash;
 
 /// An image as `cargo xtask payload` built it, with an empty slot.
+#[derive(Debug)]
 pub(crate) struct Image {
     /// In the words of UEFI's removable-media file names.
     pub architecture: &'static str,
     pub bytes: &'static [u8],
 }
 
-pub(crate) const ALL: &[Image] =
-    &[Image { architecture: "x64", bytes: include_bytes!("../images/payload-x64.efi") }];
+pub(crate) const ALL: &[Image] = &[
+    Image { architecture: "ia32", bytes: include_bytes!("../images/payload-ia32.efi") },
+    Image { architecture: "x64", bytes: include_bytes!("../images/payload-x64.efi") },
+    Image { architecture: "arm", bytes: include_bytes!("../images/payload-arm.efi") },
+    Image { architecture: "aa64", bytes: include_bytes!("../images/payload-aa64.efi") },
+];
 
 /// What precedes the nonce in an image; `slot` in `efi/announcement.c`. After the nonce come where the content is, and how long.
 const MARKER: &[u8; 16] = b"plugfest nonce:\0";
@@ -139,12 +144,21 @@ mod tests {
             assert_eq!(&image.bytes[..2], b"MZ");
             assert!(image.bytes.len() <= 8192, "{}", image.bytes.len());
         }
-        assert_eq!(ALL[0].machine(), 0x8664);
+        let machines = ALL.iter().map(|image| (image.architecture, image.machine()));
+        assert_eq!(
+            machines.collect::<Vec<_>>(),
+            [("ia32", 0x14c), ("x64", 0x8664), ("arm", 0x1c2), ("aa64", 0xaa64)]
+        );
     }
 
     #[test]
     fn a_damaged_or_cut_image_is_not_ours() {
-        let image = &ALL[0];
+        for image in ALL {
+            is_told(image);
+        }
+    }
+
+    fn is_told(image: &Image) {
         let served = image.with_nonce([9; 16]);
         assert_eq!(image.read(&served), Some(([9; 16], 0)));
         assert_eq!(image.read(&[&served[..], &[0; 99]].concat()), Some(([9; 16], 0)));

@@ -42,6 +42,7 @@ pub enum PayloadError {
 /// The boot image of one cell.
 #[derive(Clone, Debug)]
 pub struct Payload {
+    built: &'static images::Image,
     image: Arc<[u8]>,
     nonce: [u8; 16],
     /// Digest of the content after the image proper; 0 if there is none.
@@ -51,23 +52,21 @@ pub struct Payload {
 impl Payload {
     /// The image for `architecture` (UEFI's word, for example `x64`) with the cell's `nonce` in it.
     pub fn new(architecture: &str, nonce: [u8; 16]) -> Result<Self, PayloadError> {
-        let image = images::ALL.iter().find(|image| image.architecture == architecture).ok_or_else(|| {
+        let built = images::ALL.iter().find(|image| image.architecture == architecture).ok_or_else(|| {
             PayloadError::UnknownArchitecture {
                 wanted: architecture.into(),
                 known: images::ALL.iter().map(|image| image.architecture).collect::<Vec<_>>().join(", "),
             }
         })?;
-        Ok(Self { image: image.with_nonce(nonce).into(), nonce, content: 0 })
+        Ok(Self { built, image: built.with_nonce(nonce).into(), nonce, content: 0 })
     }
 
     /// The image with content after it, some `size` bytes in all: rounded up to what PE files are rounded to. The payload looks at
     /// the content, and its proof is genuine only if that has arrived whole.
     pub fn filled_to(self, size: usize) -> Result<Self, PayloadError> {
-        let known = images::ALL.iter().find(|image| self.image.len() == image.bytes.len());
-        let filled = known.and_then(|image| Some((image, image.filled(self.nonce, size)?)));
-        let (image, filled) =
-            filled.ok_or(PayloadError::TooSmall { wanted: size, size: self.image.len() })?;
-        let content = image.read(&filled).map_or(0, |(_, content)| content);
+        let filled = self.built.filled(self.nonce, size);
+        let filled = filled.ok_or(PayloadError::TooSmall { wanted: size, size: self.image.len() })?;
+        let content = self.built.read(&filled).map_or(0, |(_, content)| content);
         Ok(Self { image: filled.into(), content, ..self })
     }
 
@@ -130,7 +129,7 @@ mod tests {
     fn an_unknown_architecture_says_what_there_is() {
         assert_eq!(
             Payload::new("vax", [0; 16]).unwrap_err().to_string(),
-            "failed to find a payload for architecture `vax`: there are x64"
+            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64"
         );
     }
 }

@@ -61,9 +61,10 @@ pub struct Selection {
     #[arg(value_name = "SELECT")]
     pub select: Vec<String>,
 
-    /// Firmware: an id from `plugfest list firmware`, or [ID[@VERSION]=]CODE.fd[:VARS.fd]; may be repeated [default: all of
-    /// the catalog]
+    /// Firmware: an id from `plugfest list firmware`, or [ID[@VERSION]=]CODE.fd[:VARS.fd]; may be repeated [default: the
+    /// x86-64 builds of the catalog]
     ///
+    /// In an id `*` stands for any characters: 'aavmf-*', or '*' for the whole catalog.
     /// ID names the column of your own build, so that it stays the same when the files change; VERSION is what conditions
     /// of waivers are about. Example: package@2026.08=Build/CODE.fd:Build/VARS.fd
     #[arg(long, short, value_name = "ID|PATH")]

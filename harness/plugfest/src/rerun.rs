@@ -4,9 +4,9 @@ use crate::cli::default_scenarios;
 use crate::command::open_catalog;
 use crate::exit::Failure;
 use firmware::{Cached, Column, Firmware, Selected, Store};
-use machine::{Accel, MachineConfig, Qemu};
-use record::{CellResult, ClockMode, FirmwareRecord, ImageFile, RunRecord};
-use run::{Options, Plan, QemuGuests, QemuOptions};
+use machine::{Accel, MachineConfig};
+use record::{CellResult, ClockMode, FirmwareRecord, ImageFile, QemuRecord, RunRecord};
+use run::{Options, Plan, QemuGuests, QemuOptions, Qemus};
 use scenario::{Scenario, Selected as SelectedPoint};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct Rerun {
     plan: Plan,
     run: RunRecord,
-    qemu: Qemu,
+    qemus: Qemus,
 }
 
 impl Rerun {
@@ -38,13 +38,14 @@ impl Rerun {
         scenarios.push(parsed.clone());
         let cache = firmware::cache().map_err(Failure::infrastructure)?;
         run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
-        let qemu = Qemu::probe(host::QEMU_PROGRAM).map_err(Failure::infrastructure)?;
-        Ok(Self { plan, run: run.clone(), qemu })
+        let mut qemus = Qemus::default();
+        qemus.look_up(&plan.firmware[0]).map_err(Failure::infrastructure)?;
+        Ok(Self { plan, run: run.clone(), qemus })
     }
 
     /// The QEMU that is going to run it.
-    pub fn qemu(&self) -> &Qemu {
-        &self.qemu
+    pub fn qemu(&self) -> QemuRecord {
+        self.qemus.record().expect("invariant: looked up in `new`")
     }
 
     /// The fw_cfg items whose contents are files.
@@ -73,7 +74,7 @@ impl Rerun {
         let options = Options {
             clock: self.run.clock,
             seed: self.run.seed,
-            qemu: Some(self.qemu.record()),
+            qemu: self.qemus.record(),
             ..Options::new(directory.to_owned())
         };
         let id = self.plan.cells[0].id.clone();
@@ -100,7 +101,7 @@ impl Rerun {
             cache: firmware::cache().map_err(Failure::infrastructure)?,
             recording: recording.map(Path::to_owned),
         };
-        Ok(QemuGuests::new(self.qemu.clone(), machines, |note| eprintln!("plugfest: {note}")))
+        Ok(QemuGuests::new(self.qemus.clone(), machines, |note| eprintln!("plugfest: {note}")))
     }
 }
 

@@ -107,6 +107,8 @@ words! {
         Https = "https",
         /// HTTP boot over IPv6.
         Ipv6 = "ipv6",
+        /// PXE: a boot file by TFTP.
+        Pxe = "pxe",
     }
 }
 

@@ -24,7 +24,7 @@ pub use guests::{Guests, StartError, Started};
 pub use header::{Choices, Header};
 pub use journal::{JOURNAL, Journal, JournalError, Line};
 pub use plan::{CONTROL, Cell, Plan, controls, plan};
-pub use qemu::{QemuGuests, QemuOptions};
+pub use qemu::{QemuGuests, QemuOptions, Qemus};
 pub use queue::Costs;
 pub use schedule::{Options, Progress, RunError, default_jobs, run};
 pub use transcript::Transcript;

@@ -8,13 +8,16 @@ use scenario::{Point, Scenario, Selected};
 use services::NetworkSettings;
 use std::path::Path;
 
-/// The scenario that every firmware must boot before anything is said about it.
+/// The scenario that a firmware must boot before anything is said about it: boot by HTTP, if it can.
 pub const CONTROL: &str = "control/plain";
+/// The same for a firmware that has no boot by HTTP.
+const CONTROL_WITHOUT_HTTP: &str = "control/pxe";
 
 /// The controls, as shipped. What one of them needs, it probes: a firmware that is declared to be without that and does
 /// not boot it is not tried on the other scenarios that need it. A new one is a file there and a line here.
-const SHIPPED: [(&str, &[u8]); 3] = [
+const SHIPPED: [(&str, &[u8]); 4] = [
     (CONTROL, include_bytes!("../../../scenarios/control/plain.yaml")),
+    (CONTROL_WITHOUT_HTTP, include_bytes!("../../../scenarios/control/pxe.yaml")),
     ("control/https", include_bytes!("../../../scenarios/control/https.yaml")),
     ("control/ipv6", include_bytes!("../../../scenarios/control/ipv6.yaml")),
 ];
@@ -40,6 +43,8 @@ pub struct Cell {
     pub expected: Expected,
     /// What it does on the way.
     pub conversation: Vec<Assertion>,
+    /// Whether it is its firmware's control.
+    pub control: bool,
     /// The first of what it needs that the firmware is declared to be without.
     pub lacks: Option<Capability>,
     /// The network.
@@ -55,15 +60,10 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Whether this is its firmware's control cell.
-    pub fn is_control(&self) -> bool {
-        self.scenario == CONTROL
-    }
-
     /// What its firmware is declared to be without, if this cell probes that.
     pub(crate) fn probes(&self) -> Option<Capability> {
         let control = SHIPPED.iter().any(|(id, _)| self.scenario == *id);
-        self.lacks.filter(|_| control && !self.is_control())
+        self.lacks.filter(|_| control && !self.control)
     }
 }
 
@@ -83,12 +83,12 @@ impl Plan {
         let cell = &self.cells[index];
         let is_gate = move |other: &Cell| {
             other.firmware == cell.firmware
-                && !cell.is_control()
-                && (other.is_control()
+                && !cell.control
+                && (other.control
                     || cell.probes().is_none() && cell.lacks.is_some() && other.probes() == cell.lacks)
         };
         let of_kind = move |control| {
-            self.cells.iter().position(|other| other.is_control() == control && is_gate(other))
+            self.cells.iter().position(|other| other.control == control && is_gate(other))
         };
         of_kind(true).into_iter().chain(of_kind(false))
     }
@@ -118,8 +118,8 @@ pub fn plan(selected: &[Selected<'_>], firmware: Vec<Firmware>, controls: &[Scen
             let absent = of_build.iter().all(|selected| selected.scenario.id != control.id);
             let points = control.points().iter().filter(|point| match lack(control, point, build) {
                 _ if !absent => false,
-                Some(lack) => control.id == CONTROL || missed.contains(&lack),
-                None => control.id == CONTROL,
+                Some(lack) => control.id == control_of(build) || missed.contains(&lack),
+                None => control.id == control_of(build),
             });
             cells.extend(points.map(|point| cell(control, point, index, build)));
         }
@@ -129,6 +129,11 @@ pub fn plan(selected: &[Selected<'_>], firmware: Vec<Firmware>, controls: &[Scen
         cell.place = place;
     }
     Plan { firmware, cells, sharded: None }
+}
+
+/// The control of a firmware.
+fn control_of(build: &Firmware) -> &'static str {
+    if build.has(Capability::Http) { CONTROL } else { CONTROL_WITHOUT_HTTP }
 }
 
 /// What a firmware is declared to be without and the scenario needs, or one of its points: over which IP version it boots is
@@ -149,6 +154,7 @@ fn cell(scenario: &Scenario, point: &Point, index: usize, build: &Firmware) -> C
         level: point.level,
         expected: point.expected.clone(),
         conversation: point.conversation.clone(),
+        control: scenario.id == control_of(build),
         lacks: lack(scenario, point, build),
         network: point.network.clone(),
         equipment: Ok(Equipment::default()),
@@ -171,6 +177,6 @@ mod tests {
         }
         assert_eq!(controls[0].points()[0].network, services::NetworkSettings::default());
         let needs: Vec<_> = controls.iter().map(|control| control.needs.as_slice()).collect();
-        assert_eq!(needs, [[Capability::Http], [Capability::Https], [Capability::Ipv6]]);
+        assert_eq!(needs, [[Capability::Http], [Capability::Pxe], [Capability::Https], [Capability::Ipv6]]);
     }
 }

@@ -3,10 +3,10 @@
 use crate::{Cell, Guests, StartError, Started, equip::midnight, variables};
 use firmware::{BootOver, Firmware, MachineSpec};
 use machine::{
-    Accel, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
+    Accel, Instruction, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
     choose_accelerator,
 };
-use record::{Accelerator, ClockMode};
+use record::{Accelerator, ClockMode, QemuRecord};
 use services::{NetworkSettings, address::GUEST_MAC, client, client::Boot, client::Protocol};
 use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
@@ -36,9 +36,47 @@ pub struct QemuOptions {
     pub recording: Option<PathBuf>,
 }
 
+/// The QEMU programs that a run uses, each looked up once.
+#[derive(Clone, Debug, Default)]
+pub struct Qemus(Vec<(&'static str, Qemu)>);
+
+impl Qemus {
+    /// The program for a firmware, looked up if it is not known yet.
+    pub fn look_up(&mut self, firmware: &Firmware) -> Result<&Qemu, StartError> {
+        let program = machine_of(firmware)?.program;
+        let at = match self.0.iter().position(|(name, _)| *name == program) {
+            Some(at) => at,
+            None => {
+                self.0.push((program, Qemu::probe(program).map_err(start_error)?));
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[at].1)
+    }
+
+    /// The program for a firmware, if it has been looked up.
+    pub fn of(&self, firmware: &Firmware) -> Option<&Qemu> {
+        let program = machine_of(firmware).ok()?.program;
+        self.0.iter().find(|(name, _)| *name == program).map(|(_, qemu)| qemu)
+    }
+
+    /// As they are recorded in results: the first, which they differ from in their programs only where a distribution has them
+    /// in one version.
+    pub fn record(&self) -> Option<QemuRecord> {
+        self.0.first().map(|(_, qemu)| qemu.record())
+    }
+}
+
+fn machine_of(firmware: &Firmware) -> Result<MachineSpec, StartError> {
+    let architecture = firmware.architecture;
+    firmware.family.machine(architecture).ok_or_else(|| {
+        StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))
+    })
+}
+
 /// Gives each cell a QEMU of its own: resumed from its firmware's snapshot, or powered on.
 pub struct QemuGuests {
-    qemu: Qemu,
+    qemus: Qemus,
     options: QemuOptions,
     snapshots: Snapshots,
     notes: Box<dyn Fn(&str)>,
@@ -52,11 +90,11 @@ pub struct QemuGuests {
 }
 
 impl QemuGuests {
-    /// Guests by `qemu`; `notes` gets a line when something is not as wished: another accelerator, no snapshot.
-    pub fn new(qemu: Qemu, options: QemuOptions, notes: impl Fn(&str) + 'static) -> Self {
+    /// Guests by `qemus`; `notes` gets a line when something is not as wished: another accelerator, no snapshot.
+    pub fn new(qemus: Qemus, options: QemuOptions, notes: impl Fn(&str) + 'static) -> Self {
         Self {
             snapshots: Snapshots::open(&options.cache),
-            qemu,
+            qemus,
             options,
             notes: Box::new(notes),
             told_cold: OnceCell::new(),
@@ -68,10 +106,8 @@ impl QemuGuests {
 
     /// The machine of a cell.
     pub async fn config(&self, cell: &Cell, firmware: &Firmware) -> Result<MachineConfig, StartError> {
-        let architecture = firmware.architecture;
-        let mut spec = firmware.family.machine(architecture).ok_or_else(|| {
-            StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))
-        })?;
+        let mut spec = machine_of(firmware)?;
+        let qemu = self.qemu(firmware)?;
         let over = match cell.network.client.boot {
             Boot::Ipv4 => BootOver::Ipv4,
             Boot::Ipv6 => BootOver::Ipv6,
@@ -85,14 +121,20 @@ impl QemuGuests {
         furnish(&mut spec, &cell.network.client.machine);
         let nvram = &cell.network.client.nvram;
         spec.boot_index = nvram.boot_index;
+        // What the machine starts with.
+        let (first, kernel) = match &firmware.base {
+            Some(base) => (&**base, Some(firmware.code.clone())),
+            None => (firmware, None),
+        };
         let vars = match nvram.entries.is_empty() {
-            true => firmware.vars.clone(),
+            true => first.vars.clone(),
             false => Some(self.vars(firmware, &spec, &cell.network)?),
         };
         let mut config = MachineConfig {
-            qemu: self.qemu.path.clone(),
+            qemu: qemu.path.clone(),
             spec,
-            code: firmware.code.clone(),
+            code: first.code.clone(),
+            kernel,
             vars,
             fw_cfg_files: self.fw_cfg_files(cell)?,
             mac: GUEST_MAC,
@@ -100,10 +142,16 @@ impl QemuGuests {
             accelerator: Accelerator::Tcg,
             rtc_base: midnight(cell.network.client.date),
             seed: self.options.seed,
+            // Power-on is arithmetic.
+            instruction: Instruction::Short,
             tape: self.options.recording.clone().map(Tape::Record),
         };
         config.accelerator = self.accelerator(&config, firmware).await?;
         Ok(config)
+    }
+
+    fn qemu(&self, firmware: &Firmware) -> Result<&Qemu, StartError> {
+        self.qemus.of(firmware).ok_or_else(|| StartError(format!("no QEMU was looked up for {}", firmware.id)))
     }
 
     /// The items' contents as files, named by their digests: equal contents are one file, which never changes.
@@ -156,7 +204,7 @@ impl QemuGuests {
             return Ok(*chosen);
         }
         let digest = &firmware.code_file.sha256;
-        let choice = choose_accelerator(self.options.accel, config, &self.qemu, digest, &self.options.cache)
+        let choice = choose_accelerator(self.options.accel, config, self.qemu(firmware)?, digest, &self.options.cache)
             .await
             .map_err(start_error)?;
         if let Some(note) = choice.note {
@@ -177,9 +225,10 @@ impl QemuGuests {
         if self.options.cold || config.tape.is_some() || config.accelerator != Accelerator::Tcg {
             return Ok(None);
         }
-        if !self.qemu.takes_snapshots() {
+        let qemu = self.qemu(firmware)?;
+        if !qemu.takes_snapshots() {
             if self.told_cold.set(()).is_ok() {
-                let version = &self.qemu.version;
+                let version = &qemu.version;
                 (self.notes)(&format!(
                     "QEMU {version} takes no snapshots (8.2 and later do): every cell starts from power-on, which is slower"
                 ));
@@ -189,7 +238,7 @@ impl QemuGuests {
         if let Some(known) = self.taken.borrow().get(machine) {
             return Ok(known.clone());
         }
-        let snapshot = match self.snapshots.get(config, &self.qemu.sha256).await {
+        let snapshot = match self.snapshots.get(config, &qemu.sha256).await {
             Ok(snapshot) => Some(snapshot),
             Err(error @ (SnapshotError::NoFrame(_) | SnapshotError::Refused(_))) => {
                 (self.notes)(&format!("{}: {error}; its cells start from power-on", firmware.id));
@@ -205,9 +254,11 @@ impl QemuGuests {
     async fn resumed(
         &self,
         config: MachineConfig,
-        machine: String,
+        machine: &str,
         snapshot: Snapshot,
     ) -> Result<Machine, StartError> {
+        let taken = machine;
+        let machine = format!("{:?} {machine}", config.instruction);
         let waiting = {
             let mut pool = self.standby.borrow_mut();
             let at = pool.iter().rposition(|(waits, _)| *waits == machine);
@@ -222,7 +273,7 @@ impl QemuGuests {
         };
         let resumed = resuming.await.map_err(|error| {
             // Perhaps somebody has damaged the entry in the cache: look again at the next try.
-            self.taken.borrow_mut().remove(&machine);
+            self.taken.borrow_mut().remove(taken);
             self.standby.borrow_mut().retain(|(waits, _)| *waits != machine);
             start_error(error)
         })?;
@@ -272,7 +323,12 @@ impl Guests for QemuGuests {
         let name = format!("{} {rtc_base} {spec:?} {vars:?} {fw_cfg_files:?}", firmware.id);
         let rtc_base = unix_seconds(&config);
         let machine = match self.snapshot(&config, firmware, &name).await? {
-            Some(snapshot) => self.resumed(config, name, snapshot).await?,
+            Some(snapshot) => {
+                // TLS is arithmetic too; everything else mostly waits.
+                let has_tls = cell.equipment.as_ref().is_ok_and(|equipment| equipment.identity.is_some());
+                let instruction = if has_tls { Instruction::Short } else { Instruction::Long };
+                self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
+            }
             None => Machine::start(config).await.map_err(start_error)?,
         };
         Ok(Started {

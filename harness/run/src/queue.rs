@@ -68,13 +68,13 @@ impl Queue {
         for (index, cell) in plan.cells.iter().enumerate().filter(|(index, _)| !is_done(*index)) {
             let gate = plan.gates(index).filter(|gate| !is_done(*gate)).last();
             for run in 1..=runs {
-                let awaited = run == 1 && (cell.is_control() || cell.probes().is_some());
+                let awaited = run == 1 && (cell.control || cell.probes().is_some());
                 let ranked =
                     Ranked { task: Task { cell: index, run }, awaited, seconds: costs.expected(cell) };
                 match gate {
                     Some(gate) => queue.waiting.entry(gate).or_default().push(ranked),
                     // The other runs of a control wait for its first.
-                    None if cell.is_control() && !awaited => {
+                    None if cell.control && !awaited => {
                         queue.waiting.entry(index).or_default().push(ranked);
                     }
                     None => queue.ready.push(ranked),

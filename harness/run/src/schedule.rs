@@ -529,7 +529,7 @@ fn hindrance(cell: &Cell, result: &CellResult) -> Option<Hindrance> {
             let why = format!("The firmware is declared to be without {lack}, and did not boot {}.", cell.id);
             Some(Hindrance { verdict: Verdict::Unsupported, why })
         }
-        _ if cell.is_control() && result.verdict != Verdict::Unsupported => {
+        _ if cell.control && result.verdict != Verdict::Unsupported => {
             Some(Hindrance { verdict: Verdict::Error, why: format!("control failed: {}", result.detail) })
         }
         _ => None,

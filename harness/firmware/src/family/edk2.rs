@@ -1,6 +1,6 @@
 //! EDK2: OVMF and its relatives.
 
-use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec};
+use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec};
 use record::Capability;
 
 /// Whether the stack is loaded at all. 2020.11 knows neither; Debian's build of it has no IPv6, and always tries IPv4.
@@ -19,30 +19,52 @@ impl Family for Edk2 {
     }
 
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec> {
-        match architecture {
-            Architecture::X64 => Some(MachineSpec {
-                program: "qemu-system-x86_64",
-                machine: "q35",
-                // RDRAND: builds since 2024.05 create no network boot option without a source of entropy.
-                cpu: "max".into(),
-                memory_mib: 256,
-                fw_cfg: vec![
-                    // PXE options come before HTTP options and would cost a minute each.
-                    (IPV4_PXE, "n".into()),
-                    (IPV6_PXE, "n".into()),
-                    // No IPv6 on the link.
-                    (IPV6_SUPPORT, "n".into()),
-                ],
-                menu_seconds: 0,
-                nic: "virtio-net-pci",
-                nic_rom: false,
-                nic_device: 1,
-                boot_index: true,
-                flash_end: 4 << 30,
-                second_nic: None,
-                entropy_device: true,
-            }),
-        }
+        let q35 = MachineSpec {
+            program: "qemu-system-x86_64",
+            machine: "q35",
+            load: Load::Flash,
+            globals: &[],
+            // RDRAND: builds since 2024.05 create no network boot option without a source of entropy.
+            cpu: "max".into(),
+            memory_mib: 256,
+            fw_cfg: vec![
+                // PXE options come before HTTP options and would cost a minute each.
+                (IPV4_PXE, "n".into()),
+                (IPV6_PXE, "n".into()),
+                // No IPv6 on the link.
+                (IPV6_SUPPORT, "n".into()),
+            ],
+            menu_seconds: 0,
+            nic: "virtio-net-pci",
+            nic_rom: false,
+            nic_device: 1,
+            boot_index: true,
+            flash_end: 4 << 30,
+            second_nic: None,
+            entropy_device: true,
+        };
+        // Flash is at the beginning of the address space: 64 MiB of code, then variables.
+        let virt = MachineSpec { machine: "virt", flash_end: 0xc00_0000, ..q35.clone() };
+        Some(match architecture {
+            Architecture::X64 => q35,
+            // Debian's builds have their variables in SMM only, which has to be 32 bits as they are.
+            Architecture::Ia32 => MachineSpec {
+                machine: "q35,smm=on",
+                globals: &["driver=cfi.pflash01,property=secure,value=on"],
+                cpu: "max,lm=off,nx=off".into(),
+                ..q35
+            },
+            // With RNDR: 2025.02 and later take no virtio-rng for it. Pointer authentication as the architecture has it
+            // would take most of the time.
+            Architecture::Aa64 => MachineSpec {
+                program: "qemu-system-aarch64",
+                cpu: "max,pauth-impdef=on".into(),
+                ..virt
+            },
+            Architecture::Arm => {
+                MachineSpec { program: "qemu-system-arm", machine: "virt,highmem=off", ..virt }
+            }
+        })
     }
 
     fn boot_over(&self, machine: &mut MachineSpec, over: BootOver) {
@@ -67,7 +89,7 @@ impl Family for Edk2 {
 
     fn has(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Http | Capability::Https | Capability::Ipv6 => true,
+            Capability::Http | Capability::Https | Capability::Ipv6 | Capability::Pxe => true,
         }
     }
 
@@ -78,10 +100,7 @@ impl Family for Edk2 {
             return Some(ConsoleSign::AttemptStarted);
         }
         // An exception can interrupt any line. Assertions appear in DEBUG builds only, in two spellings.
-        if ["!!!! X64 Exception Type", "ASSERT_EFI_ERROR (", "ASSERT ["]
-            .iter()
-            .any(|sign| line.contains(sign))
-        {
+        if CRASHES.iter().any(|sign| line.contains(sign)) {
             return Some(ConsoleSign::Crashed);
         }
         // The text comes without a line break after `Downloading...100%`, so it need not begin the line.
@@ -105,6 +124,18 @@ impl Family for Edk2 {
         75
     }
 }
+
+/// How an exception or an assertion begins (CpuExceptionHandlerLib, ArmExceptionLib).
+const CRASHES: &[&str] = &[
+    "!!!! X64 Exception Type",
+    "!!!! IA32 Exception Type",
+    "Synchronous Exception at 0x",
+    "Undefined Instruction Exception PC at 0x",
+    "Prefetch Abort Exception PC at 0x",
+    "Data Abort Exception PC at 0x",
+    "ASSERT_EFI_ERROR (",
+    "ASSERT [",
+];
 
 /// What HttpBootDxe says, and what it says it for (NetworkPkg/HttpBootDxe/HttpBootClient.c, HttpBootImpl.c). One phrase stands for
 /// many causes; which of them it was is on the wire.

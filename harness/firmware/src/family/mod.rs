@@ -1,6 +1,8 @@
 //! What is the same for all builds of a firmware family. A new family is one new file here and one line in [`ALL`].
 
 mod edk2;
+mod ipxe;
+mod u_boot;
 
 use record::Capability;
 
@@ -10,15 +12,27 @@ use record::Capability;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
+    /// x86, 32 bits.
+    Ia32,
     /// x86-64.
     X64,
+    /// Arm, 32 bits.
+    Arm,
+    /// AArch64.
+    Aa64,
 }
 
 impl Architecture {
+    /// Every architecture.
+    pub const ALL: &[Self] = &[Self::Ia32, Self::X64, Self::Arm, Self::Aa64];
+
     /// The word used in the catalog, results and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Ia32 => "ia32",
             Self::X64 => "x64",
+            Self::Arm => "arm",
+            Self::Aa64 => "aa64",
         }
     }
 }
@@ -38,6 +52,17 @@ pub enum ConsoleSign {
     Crashed,
 }
 
+/// How the machine gets the firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// In its first flash; variables are in the second one.
+    Flash,
+    /// Wherever QEMU puts it (`-bios`).
+    Bios,
+    /// Started by the firmware of [`Firmware::base`](crate::Firmware::base), which is in flash (`-kernel`).
+    Kernel,
+}
+
 /// The QEMU machine that a family needs; everything else about the machine is the same for all families.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineSpec {
@@ -45,6 +70,10 @@ pub struct MachineSpec {
     pub program: &'static str,
     /// `-machine` without the accelerator.
     pub machine: &'static str,
+    /// How it gets the firmware.
+    pub load: Load,
+    /// Values of `-global`.
+    pub globals: &'static [&'static str],
     /// `-cpu`.
     pub cpu: String,
     /// Guest memory in MiB.
@@ -119,4 +148,4 @@ pub fn by_id(id: &str) -> Option<&'static dyn Family> {
 }
 
 /// Every family.
-pub const ALL: &[&dyn Family] = &[&edk2::Edk2];
+pub const ALL: &[&dyn Family] = &[&edk2::Edk2, &ipxe::Ipxe, &u_boot::UBoot];

@@ -3,7 +3,7 @@
 #![allow(dead_code)] // each test file uses some of it
 
 use firmware::MachineSpec;
-use machine::{DEFAULT_RTC_BASE, MachineConfig, Qemu, QemuError};
+use machine::{DEFAULT_RTC_BASE, Instruction, MachineConfig, Qemu, QemuError};
 use record::{Accelerator, ClockMode};
 use std::io::Write;
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub fn config(qemu: &Qemu, image: &NamedTempFile) -> MachineConfig {
         qemu: qemu.path.clone(),
         spec: MachineSpec { memory_mib: 32, fw_cfg: vec![], ..spec },
         code: image.path().into(),
+        kernel: None,
         vars: None,
         fw_cfg_files: Vec::new(),
         mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56],
@@ -45,6 +46,7 @@ pub fn config(qemu: &Qemu, image: &NamedTempFile) -> MachineConfig {
         accelerator: Accelerator::Tcg,
         rtc_base: DEFAULT_RTC_BASE,
         seed: 1,
+        instruction: Instruction::Short,
         tape: None,
     }
 }

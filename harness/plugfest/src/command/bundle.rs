@@ -79,7 +79,7 @@ fn record(rerun: Rerun, cell: &CellResult, builder: &mut Builder) -> Result<Reco
     }
     let items = rerun.items();
     let recording = Recording {
-        qemu: rerun.qemu().record(),
+        qemu: rerun.qemu(),
         machine: machine::tape::identity(&rerun.machine()?),
         fw_cfg: items.iter().map(|(name, _)| FwCfg { name: name.clone() }).collect(),
     };

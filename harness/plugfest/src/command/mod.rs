@@ -31,10 +31,7 @@ pub fn open_catalog(path: Option<&Path>) -> Result<Catalog, Failure> {
 /// The firmware that a selection means; all of the catalog if it names none.
 pub fn selected_firmware(selection: &Selection) -> Result<Vec<Selected>, Failure> {
     let catalog = open_catalog(selection.catalog.as_deref())?;
-    if selection.firmware.is_empty() {
-        return Ok(catalog.builds().iter().cloned().map(Selected::Build).collect());
-    }
-    selection.firmware.iter().map(|word| catalog.select(word).map_err(Failure::bad_input)).collect()
+    catalog.select_all(&selection.firmware).map_err(Failure::bad_input)
 }
 
 /// The ids of the firmware that a selection means, without fetching anything.

@@ -117,7 +117,7 @@ fn exact(mut rerun: Rerun, bundle: &Bundle, place: &Place, gdb: Option<u16>) -> 
 
 /// A recording is of one QEMU and one machine; any other would go astray somewhere and not say so.
 fn refuse_other_machine(recording: &Recording, rerun: &Rerun, config: &MachineConfig) -> Result<(), Failure> {
-    let (was, is) = (&recording.qemu, rerun.qemu().record());
+    let (was, is) = (&recording.qemu, rerun.qemu());
     if was.sha256 != is.sha256 {
         return Err(Failure::bad_input(format!(
             "failed to replay exactly: the recording is of QEMU {} (SHA-256 {}), and this is QEMU {} (SHA-256 {}); install that one, \

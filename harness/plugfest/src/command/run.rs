@@ -10,10 +10,9 @@ use crate::exit::{Exit, Failure};
 use crate::progress::Display;
 use firmware::{AcquireError, Firmware, Store};
 use judge::Waivers;
-use machine::Qemu;
 use record::{Baseline, ClockMode, Results};
 use report::{Changes, Context};
-use run::{Choices, Costs, Header, Journal, Options, Plan, QemuGuests, QemuOptions};
+use run::{Choices, Costs, Header, Journal, Options, Plan, QemuGuests, QemuOptions, Qemus};
 use scenario::{Scenario, Selected};
 use std::collections::HashSet;
 use std::fs;
@@ -30,7 +29,7 @@ struct Prepared {
     plan: Plan,
     /// Ids of the firmware that was asked for and cannot be had.
     missing: Vec<String>,
-    qemu: Qemu,
+    qemus: Qemus,
     waivers: Waivers,
     baseline: Option<Baseline>,
     clock: ClockMode,
@@ -40,7 +39,7 @@ struct Prepared {
 impl Prepared {
     /// What the journal of a run with this plan begins with.
     fn header(&self, run: String, choices: Choices) -> Header {
-        let (missing, qemu) = (self.missing.clone(), Some(self.qemu.record()));
+        let (missing, qemu) = (self.missing.clone(), self.qemus.record());
         Header::new(run, choices, &self.plan, missing, self.waivers.sha256(), qemu)
     }
 }
@@ -119,12 +118,12 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     let names = names_of(&wanted)?;
     refuse_twins(&names)?;
     let selected = scenario::select(&scenarios, &names, &selectors).map_err(refuse_no_match)?;
-    let qemu = Qemu::probe(host::QEMU_PROGRAM).map_err(Failure::infrastructure)?;
 
     let needed = |index: usize| {
         wanted_now(&names[index]) && selected.iter().any(|selected| selected.firmware == index)
     };
-    let obtained = obtain(&wanted, needed)?;
+    let mut obtained = obtain(&wanted, needed)?;
+    let qemus = emulators(&mut obtained)?;
     let missing = |index: &usize| needed(*index) && obtained[*index].is_none();
     let missing = (0..names.len()).filter(missing).map(|index| names[index].clone()).collect();
     let (selected, firmware) = available(selected, obtained);
@@ -140,7 +139,7 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     }
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
-    Ok(Prepared { plan, missing, qemu, waivers, baseline, clock, accel })
+    Ok(Prepared { plan, missing, qemus, waivers, baseline, clock, accel })
 }
 
 /// The ids of all points.
@@ -178,6 +177,26 @@ fn obtain(
         }
     };
     wanted.iter().enumerate().map(get).collect()
+}
+
+/// Looks up what runs the firmware. One for which there is nothing cannot be had; that is an error if there is no other.
+fn emulators(obtained: &mut [Option<Firmware>]) -> Result<Qemus, Failure> {
+    let mut qemus = Qemus::default();
+    let mut failure = None;
+    for build in obtained.iter_mut() {
+        if let Some(Err(error)) = build.as_ref().map(|build| qemus.look_up(build).map(drop)) {
+            *build = None;
+            // Said once for each program.
+            if failure.as_ref() != Some(&error.0) {
+                eprintln!("plugfest: {error}; its columns do not run");
+                failure = Some(error.0);
+            }
+        }
+    }
+    match failure {
+        Some(error) if obtained.iter().all(Option::is_none) => Err(Failure::infrastructure(error)),
+        _ => Ok(qemus),
+    }
 }
 
 /// The part of a selection whose firmware is there, and that firmware.
@@ -220,7 +239,7 @@ fn execute(
     directory: &Path,
     journal: Journal,
 ) -> Result<(Results, Exit), Failure> {
-    let Prepared { plan, missing, qemu, waivers, baseline, clock, accel } = prepared;
+    let Prepared { plan, missing, qemus, waivers, baseline, clock, accel } = prepared;
     let host_limit = match clock {
         ClockMode::Virtual => HOST_LIMIT_VIRTUAL,
         ClockMode::Real => HOST_LIMIT_REAL,
@@ -233,7 +252,7 @@ fn execute(
         seed: args.seed,
         host_limit,
         waivers,
-        qemu: Some(qemu.record()),
+        qemu: qemus.record(),
         repeat: args.repeat,
         fail_fast: args.fail_fast,
         costs: costs(out, clock),
@@ -241,7 +260,7 @@ fn execute(
         ..Options::new(directory.to_owned())
     };
     let machines = QemuOptions { clock, accel, cold: args.cold, seed: args.seed, cache, recording: None };
-    let guests = QemuGuests::new(qemu, machines, |note| eprintln!("plugfest: {note}"));
+    let guests = QemuGuests::new(qemus, machines, |note| eprintln!("plugfest: {note}"));
     let mut display = Display::new(args.repeat);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

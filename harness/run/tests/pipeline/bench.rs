@@ -184,6 +184,7 @@ pub fn build_of(id: &str, family: &'static dyn Family) -> Firmware {
         source: "fake firmware".into(),
         code: "/nonexistent".into(),
         vars: None,
+        base: None,
         code_file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,
         lacks: Vec::new(),

@@ -471,7 +471,7 @@ fn an_attempt_that_never_ends_hits_its_limit() {
     let restless = Behaviour { restarts_after_nak: u32::MAX, ..Behaviour::conforming() };
     let endless = scenario("table/endless", "observe", "network: { dhcp4: { request: nak } }");
     let guests = Fakes::choosing(move |cell, _, _| {
-        Ok((if cell.is_control() { Behaviour::conforming() } else { restless.clone() }, Link::Good))
+        Ok((if cell.control { Behaviour::conforming() } else { restless.clone() }, Link::Good))
     });
     let done = run(plan(&[endless], vec![build("fake")]), guests);
     let cell = done.cell("table/endless");
@@ -488,7 +488,7 @@ fn what_was_done_about_a_refused_head_is_said() {
     {
         let client = Behaviour { execution, ..Behaviour::conforming() };
         let guests = Fakes::choosing(move |cell, _, _| {
-            Ok((if cell.is_control() { Behaviour::conforming() } else { client.clone() }, Link::Good))
+            Ok((if cell.control { Behaviour::conforming() } else { client.clone() }, Link::Good))
         });
         let done = run(plan(&[scenario("table/x", "observe", refuses)], vec![build("fake")]), guests);
         let cell = done.cell("table/x");

@@ -78,7 +78,7 @@ fn what_a_cell_took_before_is_a_better_guess_than_its_expectation() {
 #[test]
 fn a_slow_control_holds_up_nobody_but_its_own_firmware() {
     let guests = Fakes::choosing(|cell, firmware, _| {
-        let stuck = firmware.id == "slow" && cell.is_control();
+        let stuck = firmware.id == "slow" && cell.control;
         Ok((Behaviour::conforming(), if stuck { Link::Stuck } else { Link::Good }))
     });
     let setup = Setup { jobs: 2, host_limit: Some(Duration::from_secs(1)), ..Setup::default() };

@@ -10,7 +10,7 @@ type Guest = Result<(Behaviour, Link), StartError>;
 
 /// A cell of `x/x` beside its control, each run `repeat` times; `choice` is about the how-manieth start of `x/x`.
 fn repeated(repeat: u32, jobs: usize, choice: impl Fn(u32) -> Guest + 'static) -> Done {
-    let guests = Fakes::choosing(move |cell: &Cell, _, start| match cell.is_control() {
+    let guests = Fakes::choosing(move |cell: &Cell, _, start| match cell.control {
         true => Ok(Default::default()),
         false => choice(start),
     });

@@ -21,7 +21,7 @@ fn one_within(
     host_limit: Duration,
     choice: impl Fn(u32) -> Result<(Behaviour, Link), StartError> + 'static,
 ) -> Done {
-    let guests = Fakes::choosing(move |cell, _, attempt| match cell.is_control() {
+    let guests = Fakes::choosing(move |cell, _, attempt| match cell.control {
         true => Ok(Default::default()),
         false => choice(attempt),
     });

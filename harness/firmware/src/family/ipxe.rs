@@ -1,0 +1,119 @@
+//! iPXE as an EFI application, started by a firmware of another build that has no network stack of its own here.
+
+use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec};
+use record::Capability;
+
+/// Whether the firmware below loads its own network stack: it would boot what iPXE does not.
+const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
+const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
+
+/// The iPXE family.
+pub struct Ipxe;
+
+impl Family for Ipxe {
+    fn id(&self) -> &'static str {
+        "ipxe"
+    }
+
+    fn machine(&self, architecture: Architecture) -> Option<MachineSpec> {
+        (architecture == Architecture::X64).then(|| MachineSpec {
+            program: "qemu-system-x86_64",
+            machine: "q35",
+            load: Load::Kernel,
+            globals: &[],
+            cpu: "max".into(),
+            memory_mib: 256,
+            fw_cfg: vec![(IPV4_SUPPORT, "n".into()), (IPV6_SUPPORT, "n".into())],
+            menu_seconds: 0,
+            nic: "virtio-net-pci",
+            nic_rom: false,
+            nic_device: 1,
+            boot_index: false,
+            flash_end: 4 << 30,
+            second_nic: None,
+            entropy_device: true,
+        })
+    }
+
+    /// It tries both, whatever there is.
+    fn boot_over(&self, _: &mut MachineSpec, _: BootOver) {}
+
+    /// The boot file's name decides.
+    fn boot_by_pxe(&self, _: &mut MachineSpec, _: BootOver) {}
+
+    fn is_about_ipv4(&self, _: &str) -> bool {
+        true
+    }
+
+    fn has(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Http | Capability::Pxe | Capability::Ipv6 => true,
+            // Debian's builds are without.
+            Capability::Https => false,
+        }
+    }
+
+    fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
+        let said = line.trim_start();
+        if said.starts_with("Configuring (net") {
+            return Some(ConsoleSign::AttemptStarted);
+        }
+        if said.starts_with("!!!! X64 Exception Type") {
+            return Some(ConsoleSign::Crashed);
+        }
+        // What comes then is the firmware below: its shell, or that it has nothing.
+        if said.starts_with("No more network devices") || said.contains("BdsDxe: ") {
+            return Some(ConsoleSign::NothingToBoot);
+        }
+        ["Could not boot: ", "Nothing to boot: "]
+            .iter()
+            .any(|sign| said.starts_with(sign))
+            .then_some(ConsoleSign::AttemptFailed)
+    }
+
+    fn console_meaning(&self, line: &str) -> Option<&'static str> {
+        PHRASES.iter().find(|(phrase, _)| line.contains(phrase)).map(|(_, meaning)| *meaning)
+    }
+
+    fn enrolment(&self) -> Option<Enrolment> {
+        None
+    }
+
+    fn longest_timeout_seconds(&self) -> u32 {
+        // DHCP waits 10 s, TCP asks for a connection for some 60 s.
+        90
+    }
+}
+
+/// The ends of its error numbers say where in its source, the beginnings what (https://ipxe.org/err).
+const PHRASES: &[(&str, &str)] = &[
+    ("Nothing to boot: ", "the DHCP answer names neither a file nor a root path"),
+    ("Connection reset (", "the server reset the connection"),
+    ("Connection timed out (", "no answer in time"),
+    ("No such file or directory (", "the server has no such file, or its name was not resolved"),
+    ("Operation not supported (", "a scheme or protocol that this build is without"),
+    ("Input/output error (", "the answer is no HTTP, or its length is not the one that was announced"),
+    ("Exec format error (", "what was downloaded is no image that it can run"),
+    ("Permission denied (", "the server's certificate is not trusted, or access was refused"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the console of 1.0.0+git-20190125.
+    #[test]
+    fn what_it_says_is_understood() {
+        use ConsoleSign::*;
+        for (line, expected) in [
+            ("Configuring (net0 52:54:00:12:34:56)...... ok", Some(AttemptStarted)),
+            ("http://192.0.2.1/boot.efi... ok", None),
+            ("http://192.0.2.1/No%20more%20network%20devices... ok", None),
+            ("Could not boot: Connection reset (http://ipxe.org/0f0a6039)", Some(AttemptFailed)),
+            ("No more network devices", Some(NothingToBoot)),
+            ("BdsDxe: No bootable option or device was found.", Some(NothingToBoot)),
+        ] {
+            assert_eq!(Ipxe.console_sign(line), expected, "{line:?}");
+        }
+    }
+}

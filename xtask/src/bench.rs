@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// Sets up, builds, and measures; `arguments` are the benchmark's own.
 pub fn bench(arguments: &[String]) -> Result<ExitCode, String> {
-    setup::tools(false)?;
-    setup::firmware(false)?;
+    setup::tools(false, false)?;
+    setup::firmware(false, false)?;
     become_program("bench", "plugfest-bench", arguments.iter().map(String::as_str))
 }

@@ -5,7 +5,10 @@
 #define PLUGFEST_ARCH_H
 
 // UEFI 2.11 §2.3: each architecture binds EFI's calls to one of its calling conventions.
-#if defined(__x86_64__)
+#if defined(PLUGFEST_BIOS)
+#define EFIAPI
+#define PE_MACHINE 0 // no COFF header
+#elif defined(__x86_64__)
 #define EFIAPI __attribute__((ms_abi)) // §2.3.4.2
 #define PE_MACHINE 0x8664
 #elif defined(__i386__)

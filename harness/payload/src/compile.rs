@@ -14,56 +14,106 @@ pub const VERSION: &str = "14.0.6";
 /// An architecture that the payload can be built for.
 #[derive(Debug)]
 pub struct Target {
-    /// In the words of UEFI's removable-media file names.
+    /// In the words of UEFI's removable-media file names; `bios` for a PC BIOS.
     pub architecture: &'static str,
     triple: &'static str,
     flags: &'static [&'static str],
-    /// What the machine field of the COFF header has to be, where the linker writes something else.
-    machine: Option<u16>,
+    form: Form,
+}
+
+/// What an image is.
+#[derive(Debug, PartialEq, Eq)]
+enum Form {
+    /// An EFI application.
+    Efi {
+        /// What the machine field of the COFF header has to be, where the linker writes something else.
+        machine: Option<u16>,
+    },
+    /// A network bootstrap program for a PC BIOS.
+    Nbp,
 }
 
 /// Every architecture.
 pub const TARGETS: &[Target] = &[
-    Target { architecture: "ia32", triple: "i686-unknown-windows", flags: &[], machine: None },
+    Target {
+        architecture: "ia32",
+        triple: "i686-unknown-windows",
+        flags: &["-mno-stack-arg-probe"],
+        form: Form::Efi { machine: None },
+    },
     Target {
         architecture: "x64",
         triple: "x86_64-unknown-windows",
         // UEFI 2.11 §2.3.4: interrupts use the stack below the stack pointer, so no red zone.
-        flags: &["-mno-red-zone"],
-        machine: None,
+        flags: &["-mno-red-zone", "-mno-stack-arg-probe"],
+        form: Form::Efi { machine: None },
     },
     Target {
         architecture: "arm",
         triple: "thumbv7-unknown-windows",
-        flags: &[],
+        // UEFI 2.11 §2.3.5: not to use floating point or vector registers. U-Boot knows no relocations of movw and movt.
+        flags: &["-mfpu=none", "-mno-movt", "-mno-stack-arg-probe"],
         // UEFI 2.11 §2.1.1: EFI_IMAGE_MACHINE_ARMTHUMB_MIXED. lld writes that of Windows, ARMNT.
-        machine: Some(0x01c2),
+        form: Form::Efi { machine: Some(0x01c2) },
     },
-    Target { architecture: "aa64", triple: "aarch64-unknown-windows", flags: &[], machine: None },
+    Target {
+        architecture: "aa64",
+        triple: "aarch64-unknown-windows",
+        flags: &["-mno-stack-arg-probe"],
+        form: Form::Efi { machine: None },
+    },
+    Target {
+        architecture: "bios",
+        triple: "i386-unknown-none-elf",
+        // Real mode, with a compiler for 32 bits; no library has what it could make of loops.
+        flags: &["-m16", "-march=i386", "-DPLUGFEST_BIOS", "-fno-pic", "-fno-builtin", "-fno-asynchronous-unwind-tables"],
+        form: Form::Nbp,
+    },
 ];
 
-const SOURCES: &[&str] = &["main.c", "announcement.c", "transmit.c"];
-const HEADERS: &[&str] = &["arch.h", "uefi.h", "announcement.h", "transmit.h"];
+impl Target {
+    fn sources(&self) -> &'static [&'static str] {
+        match self.form {
+            Form::Efi { .. } => &["main.c", "announcement.c", "transmit.c"],
+            Form::Nbp => &["nbp.c", "announcement.c"],
+        }
+    }
+
+    fn headers(&self) -> &'static [&'static str] {
+        match self.form {
+            Form::Efi { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h"],
+            Form::Nbp => &["arch.h", "uefi.h", "announcement.h", "nbp.ld"],
+        }
+    }
+
+    fn linker(&self) -> (&'static str, &'static [&'static str]) {
+        match self.form {
+            Form::Efi { .. } => ("lld-link", EFI_LINKER_FLAGS),
+            Form::Nbp => ("ld.lld", NBP_LINKER_FLAGS),
+        }
+    }
+}
 
 const COMPILER_FLAGS: &[&str] = &[
     "-std=c11",
     "-ffreestanding",
     "-fshort-wchar",        // CHAR16
-    "-fno-stack-protector", // no run-time support for either
-    "-mno-stack-arg-probe",
+    "-fno-stack-protector", // no run-time support
     "-Os",
     "-Wall",
     "-Wextra",
     "-Werror",
 ];
 
-const LINKER_FLAGS: &[&str] = &[
+const EFI_LINKER_FLAGS: &[&str] = &[
     "/nologo",
     "/subsystem:efi_application",
     "/entry:efi_main",
     "/nodefaultlib",
     "/timestamp:0", // else the time of the build is in the image
 ];
+
+const NBP_LINKER_FLAGS: &[&str] = &["-m", "elf_i386", "--oformat", "binary"];
 
 /// Why the images could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +123,7 @@ pub enum CompileError {
         "failed to find {name} {VERSION}: install it (Debian 12: apt-get install clang-14 lld-14); found {found}"
     )]
     MissingTool {
-        /// `clang` or `lld-link`.
+        /// `clang`, `lld-link` or `ld.lld`.
         name: &'static str,
         /// What there was instead.
         found: String,
@@ -100,7 +150,8 @@ pub enum CompileError {
 #[derive(Debug)]
 pub struct Toolchain {
     clang: &'static str,
-    linker: &'static str,
+    lld_link: &'static str,
+    ld_lld: &'static str,
 }
 
 impl Toolchain {
@@ -108,7 +159,8 @@ impl Toolchain {
     pub fn find() -> Result<Self, CompileError> {
         Ok(Self {
             clang: find("clang", &["clang-14", "clang"])?,
-            linker: find("lld-link", &["lld-link-14", "lld-link"])?,
+            lld_link: find("lld-link", &["lld-link-14", "lld-link"])?,
+            ld_lld: find("ld.lld", &["ld.lld-14", "ld.lld"])?,
         })
     }
 
@@ -116,7 +168,7 @@ impl Toolchain {
     pub fn build(&self, target: &Target) -> Result<Vec<u8>, CompileError> {
         let directory = tempfile::tempdir().map_err(|source| io_error("a temporary directory", source))?;
         let out = directory.path();
-        for source in SOURCES {
+        for source in target.sources() {
             let mut command = Command::new(self.clang);
             command
                 .args(compiler_arguments(target))
@@ -126,22 +178,35 @@ impl Toolchain {
                 .arg(out.join(object(source)));
             run(command.current_dir(sources()))?;
         }
-        let mut command = Command::new(self.linker);
-        command.args(LINKER_FLAGS).arg("/out:payload.efi").args(SOURCES.iter().map(|source| object(source)));
-        run(command.current_dir(out))?;
-        let mut image = read(&out.join("payload.efi"))?;
-        if let Some(machine) = target.machine {
-            // Behind the signature, whose place is at 0x3c.
-            let at = usize::from(image[0x3c]) | usize::from(image[0x3d]) << 8;
-            image[at + 4..at + 6].copy_from_slice(&machine.to_le_bytes());
+        let objects = target.sources().iter().map(|source| object(source));
+        let (_, flags) = target.linker();
+        match target.form {
+            Form::Efi { machine } => {
+                let mut command = Command::new(self.lld_link);
+                command.args(flags).arg("/out:payload").args(objects);
+                run(command.current_dir(out))?;
+                let mut image = read(&out.join("payload"))?;
+                if let Some(machine) = machine {
+                    // Behind the signature, whose place is at 0x3c.
+                    let at = usize::from(image[0x3c]) | usize::from(image[0x3d]) << 8;
+                    image[at + 4..at + 6].copy_from_slice(&machine.to_le_bytes());
+                }
+                Ok(image)
+            }
+            Form::Nbp => {
+                let mut command = Command::new(self.ld_lld);
+                command.args(flags).arg("-T").arg(sources().join("nbp.ld")).args(["-o", "payload"]).args(objects);
+                run(command.current_dir(out))?;
+                read(&out.join("payload"))
+            }
         }
-        Ok(image)
     }
 }
 
 /// Where the committed image for `target` is.
 pub fn image_path(target: &Target) -> PathBuf {
-    package().join(format!("images/payload-{}.efi", target.architecture))
+    let extension = if target.form == Form::Nbp { "0" } else { "efi" };
+    package().join(format!("images/payload-{}.{extension}", target.architecture))
 }
 
 /// Where the record of how it was built is.
@@ -152,15 +217,17 @@ pub fn record_path(target: &Target) -> PathBuf {
 /// What `image` was built with and from: shows without any tool that an image and its sources belong together.
 pub fn record(target: &Target, image: &[u8]) -> Result<String, CompileError> {
     let mut text = format!(
-        "Written by `cargo xtask payload`.\n\nclang and lld {VERSION}\nclang {} -c\nlld-link {}\n\n",
+        "Written by `cargo xtask payload`.\n\nclang and lld {VERSION}\nclang {} -c\n{} {}\n\n",
         compiler_arguments(target).join(" "),
-        LINKER_FLAGS.join(" "),
+        target.linker().0,
+        target.linker().1.join(" "),
     );
-    for name in SOURCES.iter().chain(HEADERS) {
+    for name in target.sources().iter().chain(target.headers()) {
         // Invariant: writing to a string succeeds.
         let _ = writeln!(text, "{}  efi/{name}", sha256(&read(&sources().join(name))?));
     }
-    let _ = writeln!(text, "{}  images/payload-{}.efi", sha256(image), target.architecture);
+    let name = image_path(target).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let _ = writeln!(text, "{}  images/{name}", sha256(image));
     Ok(text)
 }
 

@@ -15,6 +15,7 @@ pub(crate) const ALL: &[Image] = &[
     Image { architecture: "x64", bytes: include_bytes!("../images/payload-x64.efi") },
     Image { architecture: "arm", bytes: include_bytes!("../images/payload-arm.efi") },
     Image { architecture: "aa64", bytes: include_bytes!("../images/payload-aa64.efi") },
+    Image { architecture: "bios", bytes: include_bytes!("../images/payload-bios.0") },
 ];
 
 /// What precedes the nonce in an image; `slot` in `efi/announcement.c`. After the nonce come where the content is, and how long.
@@ -41,10 +42,18 @@ impl Image {
         bytes
     }
 
+    /// Whether it is a PE image, so that another section can be added to it.
+    fn is_pe(&self) -> bool {
+        self.bytes.starts_with(b"MZ")
+    }
+
     /// A copy of `size` bytes, with a section more: its content follows from the nonce, is loaded with the image, and is looked at
-    /// by it. `None` if there is no room for any.
+    /// by it. `None` if there is no room for any, or if it has no sections.
     pub fn filled(&self, nonce: [u8; 16], size: usize) -> Option<Vec<u8>> {
         let begin = self.bytes.len().next_multiple_of(SECTOR);
+        if !self.is_pe() {
+            return None;
+        }
         let length = size.checked_sub(begin).filter(|length| *length > 0)?;
         let mut bytes = self.before_content(nonce, length)?;
         // A file that ends within its last sector is no file for a strict loader.
@@ -88,8 +97,11 @@ impl Image {
         Some(bytes)
     }
 
-    /// The machine field of its COFF header.
+    /// The machine field of its COFF header; 0 if it has none.
     pub fn machine(&self) -> u16 {
+        if !self.is_pe() {
+            return 0;
+        }
         u16::try_from(word(self.bytes, dword(self.bytes, 0x3c) + 4)).unwrap_or_default()
     }
 
@@ -100,6 +112,9 @@ impl Image {
         let length = dword(served.get(at + NONCE..at + NONCE + 8)?, 4);
         if length == 0 {
             return served.starts_with(&self.with_nonce(nonce)).then_some((nonce, 0));
+        }
+        if !self.is_pe() {
+            return None;
         }
         let begin = self.bytes.len().next_multiple_of(SECTOR);
         let content = served.get(begin..begin.checked_add(length)?)?;
@@ -141,13 +156,13 @@ mod tests {
             assert_eq!(markers, 1, "{}", image.architecture);
             assert_eq!(image.nonce_at() % 16, 0, "{}", image.architecture);
             assert_eq!(image.bytes[image.nonce_at()..][..24], [0; 24], "{}", image.architecture);
-            assert_eq!(&image.bytes[..2], b"MZ");
+            assert_eq!(image.is_pe(), image.architecture != "bios");
             assert!(image.bytes.len() <= 8192, "{}", image.bytes.len());
         }
         let machines = ALL.iter().map(|image| (image.architecture, image.machine()));
         assert_eq!(
             machines.collect::<Vec<_>>(),
-            [("ia32", 0x14c), ("x64", 0x8664), ("arm", 0x1c2), ("aa64", 0xaa64)]
+            [("ia32", 0x14c), ("x64", 0x8664), ("arm", 0x1c2), ("aa64", 0xaa64), ("bios", 0)]
         );
     }
 

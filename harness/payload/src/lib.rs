@@ -30,7 +30,7 @@ pub enum PayloadError {
         known: String,
     },
     /// The image is larger than the size that it should be filled to.
-    #[error("failed to fill the payload to {wanted} bytes: it has {size}, ask for more than that")]
+    #[error("failed to fill the payload to {wanted} bytes: it has {size}, and one for a PC BIOS stays as it is")]
     TooSmall {
         /// What was asked for, in bytes.
         wanted: usize,
@@ -121,7 +121,7 @@ mod tests {
         assert!(!genuine(&filled, &damaged), "damaged content is no proof");
         assert_eq!(
             plain.filled_to(size).unwrap_err().to_string(),
-            format!("failed to fill the payload to {size} bytes: it has {size}, ask for more than that")
+            format!("failed to fill the payload to {size} bytes: it has {size}, and one for a PC BIOS stays as it is")
         );
     }
 
@@ -129,7 +129,7 @@ mod tests {
     fn an_unknown_architecture_says_what_there_is() {
         assert_eq!(
             Payload::new("vax", [0; 16]).unwrap_err().to_string(),
-            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64"
+            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, bios"
         );
     }
 }

@@ -396,13 +396,17 @@ impl<G: Guest> Watch<'_, G> {
                 None => {}
             }
         }
-        // The firmware may hang before it ends the line that says that the attempt has started.
+        // The firmware may hang before it ends the line that says that the attempt has started, and a prompt is never ended.
         let line = self.evidence.unfinished_console_line();
-        if self.firmware.family.console_sign(line) == Some(ConsoleSign::AttemptStarted) {
-            let line = line.to_owned();
-            self.attempt_started(&line);
+        match self.firmware.family.console_sign(line) {
+            Some(ConsoleSign::AttemptStarted) => {
+                let line = line.to_owned();
+                self.attempt_started(&line);
+                Ok(None)
+            }
+            Some(ConsoleSign::NothingToBoot) => Ok(Some(Ending::NothingToBoot)),
+            _ => Ok(None),
         }
-        Ok(None)
     }
 
     fn attempt_started(&mut self, line: &str) {

@@ -83,6 +83,8 @@ pub struct QemuGuests {
     /// The user knows that this QEMU takes no snapshots.
     told_cold: OnceCell<()>,
     accelerators: RefCell<HashMap<String, Accelerator>>,
+    /// By family.
+    settings: RefCell<HashMap<&'static str, Option<PathBuf>>>,
     /// By machine; `None` for those of which there can be no snapshot.
     taken: RefCell<HashMap<String, Option<Snapshot>>>,
     /// With the machine that each is; the last is the latest.
@@ -99,6 +101,7 @@ impl QemuGuests {
             notes: Box::new(notes),
             told_cold: OnceCell::new(),
             accelerators: RefCell::default(),
+            settings: RefCell::default(),
             taken: RefCell::default(),
             standby: Rc::default(),
         }
@@ -120,14 +123,14 @@ impl QemuGuests {
         spec.menu_seconds = cell.network.client.wait_seconds;
         furnish(&mut spec, &cell.network.client.machine);
         let nvram = &cell.network.client.nvram;
-        spec.boot_index = nvram.boot_index;
+        spec.boot_index &= nvram.boot_index;
         // What the machine starts with.
         let (first, kernel) = match &firmware.base {
             Some(base) => (&**base, Some(firmware.code.clone())),
             None => (firmware, None),
         };
         let vars = match nvram.entries.is_empty() {
-            true => first.vars.clone(),
+            true => first.vars.clone().map_or_else(|| self.settings(firmware), |vars| Ok(Some(vars)))?,
             false => Some(self.vars(firmware, &spec, &cell.network)?),
         };
         let mut config = MachineConfig {
@@ -176,6 +179,18 @@ impl QemuGuests {
             file.persist(&path)?;
         }
         path.canonicalize()
+    }
+
+    /// The settings that a family's builds have in their flash, as a file like the above.
+    fn settings(&self, firmware: &Firmware) -> Result<Option<PathBuf>, StartError> {
+        let family = firmware.family.id();
+        if let Some(known) = self.settings.borrow().get(family) {
+            return Ok(known.clone());
+        }
+        let kept = firmware.family.settings().map(|settings| self.keep(&settings)).transpose();
+        let kept = kept.map_err(|error| StartError(format!("failed to make the settings of {family}: {error}")))?;
+        self.settings.borrow_mut().insert(family, kept.clone());
+        Ok(kept)
     }
 
     /// The variables of a firmware with the scenario's boot entries, as a file like the above.
@@ -295,7 +310,7 @@ impl QemuGuests {
 /// What a scenario has otherwise.
 fn furnish(spec: &mut MachineSpec, wanted: &client::Machine) {
     spec.nic = wanted.nic.device();
-    spec.nic_rom = wanted.nic_rom == client::NicRom::Ipxe;
+    spec.nic_rom |= wanted.nic_rom == client::NicRom::Ipxe;
     spec.second_nic = wanted.second_nic.map(|place| place == client::SecondNic::First);
     spec.entropy_device = wanted.entropy == client::Entropy::Device;
     if let Some(cpu) = &wanted.cpu {

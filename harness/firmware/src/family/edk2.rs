@@ -46,6 +46,7 @@ impl Family for Edk2 {
         // Flash is at the beginning of the address space: 64 MiB of code, then variables.
         let virt = MachineSpec { machine: "virt", flash_end: 0xc00_0000, ..q35.clone() };
         Some(match architecture {
+            Architecture::Bios => return None,
             Architecture::X64 => q35,
             // Debian's builds have their variables in SMM only, which has to be 32 bits as they are.
             Architecture::Ia32 => MachineSpec {

@@ -2,6 +2,7 @@
 
 mod edk2;
 mod ipxe;
+mod seabios;
 mod u_boot;
 
 use record::Capability;
@@ -20,11 +21,13 @@ pub enum Architecture {
     Arm,
     /// AArch64.
     Aa64,
+    /// x86 with a PC BIOS, which starts images in real mode.
+    Bios,
 }
 
 impl Architecture {
     /// Every architecture.
-    pub const ALL: &[Self] = &[Self::Ia32, Self::X64, Self::Arm, Self::Aa64];
+    pub const ALL: &[Self] = &[Self::Ia32, Self::X64, Self::Arm, Self::Aa64, Self::Bios];
 
     /// The word used in the catalog, results and reports.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Architecture {
             Self::X64 => "x64",
             Self::Arm => "arm",
             Self::Aa64 => "aa64",
+            Self::Bios => "bios",
         }
     }
 }
@@ -129,6 +133,10 @@ pub trait Family: Sync {
     fn is_about_ipv4(&self, line: &str) -> bool;
     /// The machine for a build of this family; `None` if the family does not exist for the architecture.
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec>;
+    /// What is in the second flash of a build that brings no variables: its settings, if it keeps them there.
+    fn settings(&self) -> Option<Vec<u8>> {
+        None
+    }
     /// Whether builds of this family are expected to be able to do it. A claim, not a fact: cells run all the same, and
     /// one that boots refutes it.
     fn has(&self, capability: Capability) -> bool;
@@ -148,4 +156,4 @@ pub fn by_id(id: &str) -> Option<&'static dyn Family> {
 }
 
 /// Every family.
-pub const ALL: &[&dyn Family] = &[&edk2::Edk2, &ipxe::Ipxe, &u_boot::UBoot];
+pub const ALL: &[&dyn Family] = &[&edk2::Edk2, &ipxe::Ipxe, &seabios::SeaBios, &u_boot::UBoot];

@@ -1,7 +1,8 @@
-//! U-Boot as Debian builds it for QEMU: what it does when nobody touches its console.
+//! U-Boot as Debian builds it for QEMU, with an environment of ours: its boot command is the step of its own boot flow that boots an
+//! EFI application from the network (`boot_efi_bootp` in include/config_distro_bootcmd.h): DHCP as a PXE client, TFTP, `bootefi`.
 //!
-//! It has no boot by HTTP that starts by itself: its DHCP client asks as `PXEClient`, and takes a file by TFTP that is an EFI
-//! application (`bootefi`), after a script that it asks for first.
+//! Its own flow does the same up to 2023.01, after looking for disks and scripts. That of 2025.01 and later reads the file and
+//! does not start it on this board, for which it knows no name of a device tree (boot/bootmeth_efi.c).
 
 use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec};
 use record::Capability;
@@ -37,7 +38,7 @@ impl Family for UBoot {
             Architecture::Arm => {
                 Some(MachineSpec { program: "qemu-system-arm", cpu: "cortex-a15".into(), ..arm })
             }
-            Architecture::Ia32 | Architecture::X64 => None,
+            Architecture::Ia32 | Architecture::X64 | Architecture::Bios => None,
         }
     }
 
@@ -47,6 +48,16 @@ impl Family for UBoot {
 
     fn is_about_ipv4(&self, _: &str) -> bool {
         true
+    }
+
+    fn settings(&self) -> Option<Vec<u8>> {
+        Some(environment(&[
+            ("bootdelay", "0"),
+            ("bootp_vci", "PXEClient:Arch:00011:UNDI:003000"),
+            ("bootp_arch", "b"),
+            ("netretry", "no"),
+            ("bootcmd", "pci enum; virtio scan; dhcp && bootefi ${fileaddr} ${fdtcontroladdr}; echo '## No image was started.'"),
+        ]))
     }
 
     fn has(&self, capability: Capability) -> bool {
@@ -62,7 +73,7 @@ impl Family for UBoot {
             return Some(ConsoleSign::AttemptStarted);
         }
         // It comes behind what ended the last attempt, and waits for a person.
-        if said == "=>" || said.starts_with("=> ") {
+        if said == "=>" || said.starts_with("=> ") || said.starts_with("## No image was started.") {
             return Some(ConsoleSign::NothingToBoot);
         }
         if ["\"Synchronous Abort\" handler", "prefetch abort", "data abort", "undefined instruction", "resetting ..."]
@@ -71,11 +82,7 @@ impl Family for UBoot {
         {
             return Some(ConsoleSign::Crashed);
         }
-        // From here on it begins again, for ever.
-        ["Retry time exceeded; starting again", "Retry count exceeded; starting again"]
-            .iter()
-            .any(|sign| said.starts_with(sign))
-            .then_some(ConsoleSign::AttemptFailed)
+        None
     }
 
     fn console_meaning(&self, line: &str) -> Option<&'static str> {
@@ -91,6 +98,22 @@ impl Family for UBoot {
         // TFTP asks again every 5 s, ten times.
         75
     }
+}
+
+/// Size of the flash, and of what the environment has of it (CONFIG_ENV_SIZE of both boards).
+const FLASH: usize = 64 << 20;
+const ENVIRONMENT: usize = 0x4_0000;
+
+/// Flash with an environment: a CRC-32, then `name=value` with a NUL after each, and one more at the end (env/common.c).
+fn environment(variables: &[(&str, &str)]) -> Vec<u8> {
+    let mut text: Vec<u8> =
+        variables.iter().flat_map(|(name, value)| format!("{name}={value}\0").into_bytes()).collect();
+    text.resize(ENVIRONMENT - 4, 0);
+    let mut crc = flate2::Crc::new();
+    crc.update(&text);
+    let mut flash = [&crc.sum().to_le_bytes()[..], &text].concat();
+    flash.resize(FLASH, 0);
+    flash
 }
 
 /// What its network code says (net/bootp.c, net/tftp.c, net/net.c), and what it says it for.
@@ -113,13 +136,16 @@ mod tests {
         for (line, expected) in [
             ("BOOTP broadcast 1", Some(AttemptStarted)),
             ("DHCP client bound to address 10.0.2.15 (3 ms)", None),
-            ("Retry time exceeded; starting again", Some(AttemptFailed)),
+            ("Retry time exceeded; starting again", None),
+            ("## No image was started.", Some(NothingToBoot)),
             ("Filename '=> '.", None),
             ("=> ", Some(NothingToBoot)),
             ("\"Synchronous Abort\" handler, esr 0x02000000", Some(Crashed)),
         ] {
             assert_eq!(UBoot.console_sign(line), expected, "{line:?}");
         }
+        let flash = UBoot.settings().unwrap();
+        assert_eq!((flash.len(), &flash[4..16]), (64 << 20, &b"bootdelay=0\0"[..]));
         assert_eq!(UBoot.console_meaning("TFTP error: 'no' (1)"), Some("the TFTP server refused the file"));
     }
 }

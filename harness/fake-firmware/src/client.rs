@@ -268,7 +268,10 @@ impl Client {
             Lease::V6 { address, prefix, router } => device_path::http6(address, router, prefix, url),
         };
         let version = self.version;
-        let announce = |image: &[u8]| payload::announce(image, guest::MAC, &path, &device_path::END);
+        let announce = |image: &[u8]| {
+            let ours = payload::architecture(image) == Some("x64");
+            ours.then(|| payload::announce(image, guest::MAC, &path, &device_path::END))?
+        };
         let proof = match self.behaviour.execution {
             Execution::Runs => announce(image),
             Execution::Rejects => {

@@ -3,6 +3,7 @@
 use crate::{
     Architecture, Family, family,
     image::{self, ImageError},
+    source::Source,
     system::{self, SystemBuild, SystemError},
 };
 use indexmap::IndexMap;
@@ -32,6 +33,8 @@ pub struct Build {
     pub vars: Option<PathBuf>,
     /// The build that starts it, where it is not what the machine starts with.
     pub base: Option<Box<Build>>,
+    /// Its version, where the source does not say it.
+    pub version: Option<String>,
     /// Whether a run takes it that names no firmware.
     pub by_default: bool,
     /// What it is built without although its family has it. A claim, not a fact: cells run all the same.
@@ -42,32 +45,6 @@ impl fmt::Debug for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Build({}, {}, {})", self.id, self.family.id(), self.source)
     }
-}
-
-/// Where a build comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// Whose archive.
-    pub distribution: Archive,
-    /// Suite or codename.
-    pub suite: Name,
-    /// Package.
-    pub package: Name,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Debian {}, package {}", self.suite.0, self.package.0)
-    }
-}
-
-/// A distribution whose archive we can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Archive {
-    /// Debian.
-    Debian,
 }
 
 /// A word that is safe in a file name, a sources list and a command line: `[a-z0-9][a-z0-9.+-]*`.
@@ -110,6 +87,8 @@ struct Entry {
     code: PathBuf,
     #[serde(default, deserialize_with = "optional_path_in_package")]
     vars: Option<PathBuf>,
+    #[serde(default)]
+    version: Option<String>,
     #[serde(default)]
     base: Option<String>,
     #[serde(default = "yes")]
@@ -206,7 +185,13 @@ impl Catalog {
                 id,
                 family: e.family,
                 architecture: e.architecture,
-                source: e.source,
+                source: match e.source {
+                    Source::Directory(folder) => {
+                        Source::Directory(path.parent().unwrap_or(Path::new("")).join(folder))
+                    }
+                    source => source,
+                },
+                version: e.version,
                 code: e.code,
                 vars: e.vars,
                 base: base.transpose()?,
@@ -388,6 +373,7 @@ a-build:
         let rows: Vec<_> = catalog
             .builds()
             .iter()
+            .filter(|build| build.by_default)
             .map(|b| format!("{}: {} ({})", b.id, b.source, b.architecture.as_str()))
             .collect();
         insta::assert_snapshot!(rows.join("\n"), @r"
@@ -396,6 +382,41 @@ a-build:
         ovmf-x64-trixie: Debian trixie, package ovmf (x64)
         ovmf-x64-sid: Debian sid, package ovmf-generic (x64)
         ");
+    }
+
+    /// Everything that a column needs exists: a machine, and a payload's architecture.
+    #[test]
+    fn every_build_has_a_machine() {
+        let catalog = Catalog::builtin();
+        for build in catalog.builds() {
+            assert!(build.family.machine(build.architecture).is_some(), "{}", build.id);
+        }
+        let chosen = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            catalog.select_all(&words).map(|selected| selected.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(chosen(&[]), Ok(4));
+        assert_eq!(chosen(&["*"]), Ok(catalog.builds().len()));
+        assert_eq!(chosen(&["aavmf-aa64-*", "seabios-sid"]), Ok(5));
+        assert!(chosen(&["aavmf-vax-*"]).unwrap_err().contains("failed to find firmware"));
+    }
+
+    /// A descriptor of ten lines makes a column of files that are somewhere on this host.
+    #[test]
+    fn a_vendors_build_is_a_descriptor() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("FV")).unwrap();
+        fs::write(place.path().join("FV/CODE.fd"), "code").unwrap();
+        let text = "board-x64:\n  family: edk2\n  architecture: x64\n  source: { directory: FV }\n  code: CODE.fd\n  version: '2026.11'\n";
+        fs::write(place.path().join("vendor.yaml"), text).unwrap();
+        let catalog = Catalog::open(&place.path().join("vendor.yaml")).unwrap();
+        let store = crate::Store::open(&place.path().join("cache"));
+        let firmware = store.get(&catalog.builds()[0], &mut |_| {}).unwrap();
+        assert_eq!((firmware.id.as_str(), firmware.version.as_str()), ("board-x64", "2026.11"));
+        assert_eq!(fs::read(&firmware.code).unwrap(), b"code");
+        fs::remove_file(place.path().join("FV/CODE.fd")).unwrap();
+        let error = store.get(&catalog.builds()[0], &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("FV/CODE.fd"), "{error}");
     }
 
     #[test]
@@ -422,11 +443,19 @@ a-build:
             (GOOD.replace("a-build", "../a"), 1, "is not a name"),
             (GOOD.replace("a-build", "system-x"), 1, "belong to the host's own"),
             (twice, 6, "duplicate"),
+            (GOOD.replace("suite: sid", "url: 'http://x/y'"), 4, "or `url` and `sha256`"),
+            (
+                GOOD.replace("{ distribution: debian, suite: sid, package: ovmf }", "{ url: 'ftp://x', sha256: 00 }"),
+                4,
+                "begins with http://",
+            ),
+            (format!("{GOOD}  base: none\n"), 0, "base `none` is none of the builds above it"),
             (GOOD.replace("  code:", "  lacks: [ipv5]\n  code:"), 5, "ipv5"),
             ("a-build: [".into(), 1, ""),
         ] {
             let error = parse(&text).expect_err(&text);
-            assert!(error.contains(&format!("line {line}")) && error.contains(what), "{text}\n{error}");
+            let placed = line == 0 || error.contains(&format!("line {line}"));
+            assert!(placed && error.contains(what), "{text}\n{error}");
         }
         assert!(parse(&GOOD.replace("  code: usr/share/OVMF/CODE.fd\n", "")).unwrap_err().contains("code"));
     }

@@ -1,6 +1,7 @@
 //! A build from a Debian package: fetched and verified by apt, unpacked by dpkg-deb.
 
-use crate::{Source, digest};
+use crate::digest;
+use crate::source::{Package, SourceError};
 use host::apt::{self, AptError, PrivateApt};
 use std::{
     fs, io,
@@ -8,49 +9,17 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A package on disk.
-pub(crate) struct Package {
-    pub version: String,
-    pub sha256: String,
-    /// Root of the unpacked files.
-    pub root: PathBuf,
-}
-
-/// Why a package could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PackageError {
-    /// apt.
-    #[error(transparent)]
-    Apt(#[from] AptError),
-    /// dpkg-deb.
-    #[error("failed to unpack {package}: {why}")]
-    Unpack {
-        /// Package.
-        package: String,
-        /// What dpkg-deb says.
-        why: String,
-    },
-    /// The host failed.
-    #[error("failed to unpack into {path}: {source}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
 /// A second mirror is tried if the first does not answer, a third one is not: each costs up to half a minute.
 const MIRRORS: usize = 2;
 
-/// Fetches and unpacks `source` below `scratch`.
+/// Fetches and unpacks `package` of `suite` below `scratch`.
 pub(crate) fn fetch(
-    source: &Source,
+    suite: &str,
+    package: &str,
     scratch: &Path,
     say: &mut dyn FnMut(&str),
-) -> Result<Package, PackageError> {
-    let (suite, package) = (source.suite.as_str(), source.package.as_str());
-    let mut result = Err(PackageError::Apt(AptError::NoApt));
+) -> Result<Package, SourceError> {
+    let mut result = Err(SourceError::Apt(AptError::NoApt));
     for (number, mirror) in apt::debian_mirrors()?.iter().take(MIRRORS).enumerate() {
         let directory = scratch.join(format!("apt{number}"));
         result = (|| {
@@ -67,17 +36,17 @@ pub(crate) fn fetch(
     unpack(package, &result?, &scratch.join("root"))
 }
 
-fn unpack(package: &str, deb: &Path, root: &Path) -> Result<Package, PackageError> {
-    let io = |source| PackageError::Io { path: root.to_owned(), source };
+fn unpack(package: &str, deb: &Path, root: &Path) -> Result<Package, SourceError> {
+    let io = |source| SourceError::Io { path: root.to_owned(), source };
     fs::create_dir_all(root).map_err(io)?;
     let version = dpkg_deb(package, Command::new("dpkg-deb").arg("--field").arg(deb).arg("Version"))?;
     dpkg_deb(package, Command::new("dpkg-deb").arg("--extract").arg(deb).arg(root))?;
     let sha256 = digest::sha256_file(deb).map_err(io)?;
-    Ok(Package { version: version.trim().to_owned(), sha256, root: root.to_owned() })
+    Ok(Package { version: Some(version.trim().to_owned()), sha256, root: root.to_owned() })
 }
 
-fn dpkg_deb(package: &str, command: &mut Command) -> Result<String, PackageError> {
-    let unpack = |why: String| PackageError::Unpack { package: package.to_owned(), why };
+fn dpkg_deb(package: &str, command: &mut Command) -> Result<String, SourceError> {
+    let unpack = |why: String| SourceError::Unpack { package: package.to_owned(), why };
     let output = command
         .env("LC_ALL", "C")
         .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! The user's own firmware files: what is plainly wrong with them is said before a guest hangs on it.
 
 use crate::{
-    Architecture, Column, Firmware, digest,
+    Architecture, Build, Column, Firmware, digest,
     family::{self, Family},
 };
 use record::ImageFile;
@@ -122,6 +122,34 @@ impl Firmware {
 }
 
 impl Firmware {
+    /// A build of a catalog whose files are in `folder`. Its family is the catalog's word, and so is whatever can be checked for
+    /// EDK2 only.
+    pub(crate) fn from_folder(build: &Build, folder: &Path) -> Result<Self, ImageError> {
+        let file = |path: &Path| {
+            let path = folder.join(path);
+            let sha256 = digest::sha256_file(&path);
+            let sha256 = sha256.map_err(|source| ImageError::Read { path: path.clone(), source })?;
+            Ok((absolute(&path)?, ImageFile { file: file_name(&path), sha256 }))
+        };
+        let (code, code_file) = file(&build.code)?;
+        let vars = build.vars.as_deref().map(file).transpose()?;
+        let (vars, vars_file) = vars.unzip();
+        let version = build.version.clone().unwrap_or_else(|| format!("sha256:{}", &code_file.sha256[..12]));
+        Ok(Self {
+            id: build.id.clone(),
+            family: build.family,
+            architecture: build.architecture,
+            version,
+            source: build.source.to_string(),
+            code,
+            vars,
+            base: None,
+            code_file,
+            vars_file,
+            lacks: build.lacks.clone(),
+        })
+    }
+
     /// The same build under another name.
     pub fn called(self, column: Column) -> Self {
         let version = column.version.unwrap_or(self.version);
@@ -249,7 +277,7 @@ mod tests {
         };
         file("code", &code(X64));
         file("vars", &vars());
-        file("aarch64", &code([0x64, 0xaa]));
+        file("loongarch", &code([0x64, 0x62]));
         file("text", b"not firmware");
         file("zeros", &[0; SECTOR]);
         file("empty", b"");
@@ -260,7 +288,7 @@ mod tests {
             error.replace(&directory.path().display().to_string(), "DIR")
         };
         let lines =
-            ["absent", "", "text", "empty", "zeros", "aarch64", "vars:code", "code:code", "code:absent"]
+            ["absent", "", "text", "empty", "zeros", "loongarch", "vars:code", "code:code", "code:absent"]
                 .map(|paths| format!("{paths}: {}", error(paths)));
         insta::assert_snapshot!(lines.join("\n"));
     }

@@ -10,16 +10,19 @@ mod digest;
 mod family;
 mod image;
 mod provenance;
+mod source;
 mod store;
 mod system;
+mod url;
 
-pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected, Source};
+pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected};
 pub use family::{
     ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec,
     by_id as family_by_id,
 };
 pub use image::ImageError;
 pub use provenance::Provenance;
+pub use source::{Source, SourceError};
 pub use store::{AcquireError, Cached, Store, cache};
 pub use system::{SystemBuild, SystemError, system_builds};
 

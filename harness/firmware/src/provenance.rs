@@ -10,7 +10,7 @@ use std::{
 
 /// Written last: a build without it was not finished.
 pub(crate) const FILE: &str = "provenance.json";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where a cached build came from and what it consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +20,11 @@ pub struct Provenance {
     pub format: u32,
     /// The build's id.
     pub id: String,
-    /// Suite that it was fetched from.
-    pub suite: String,
-    /// Package.
-    pub package: String,
-    /// The package's version.
+    /// Where it was fetched from, as the catalog names it.
+    pub source: String,
+    /// The build's version.
     pub version: String,
-    /// SHA-256 of the package, which apt checked against the signed index.
+    /// SHA-256 of the package, which apt checked against the signed index, or we against the catalog.
     pub package_sha256: String,
     /// When it was fetched, RFC 3339, UTC.
     pub fetched: String,
@@ -71,8 +69,7 @@ impl Provenance {
         Self {
             format: FORMAT,
             id: build.id.clone(),
-            suite: build.source.suite.as_str().to_owned(),
-            package: build.source.package.as_str().to_owned(),
+            source: build.source.to_string(),
             version,
             // The package's digest names the directory, so that an update never changes files under a running guest.
             directory: package_sha256[..16].to_owned(),
@@ -104,8 +101,12 @@ impl Provenance {
     fn is_of(&self, build: &Build) -> bool {
         self.format == FORMAT
             && self.id == build.id
-            && self.suite == build.source.suite.as_str()
-            && self.package == build.source.package.as_str()
+            && self.source == build.source.to_string()
+            && build.version.as_ref().is_none_or(|version| self.version == *version)
+            && match &build.source {
+                crate::Source::Url { sha256, .. } => self.package_sha256 == *sha256,
+                _ => true,
+            }
             && self.code.path == build.code
             && self.vars.as_ref().map(|vars| &vars.path) == build.vars.as_ref()
     }
@@ -119,7 +120,7 @@ impl Provenance {
             family: build.family,
             architecture: build.architecture,
             version: self.version.clone(),
-            source: format!("Debian {}, package {} {}", self.suite, self.package, self.version),
+            source: format!("{} {}", self.source, self.version),
             code: path(&self.code),
             vars: self.vars.as_ref().map(path),
             base: None,

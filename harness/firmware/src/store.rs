@@ -10,8 +10,8 @@
 //! moved on has them no more.
 
 use crate::{
-    Build, Firmware, ImageError, Provenance, Selected, Source,
-    debian::{self, Package, PackageError},
+    Build, Firmware, ImageError, Provenance, Selected, Source, SourceError, debian,
+    source::{self, Package},
     provenance::{self, CachedImage, Stale},
 };
 use std::{
@@ -34,17 +34,15 @@ pub enum AcquireError {
         /// The build.
         id: String,
         /// Why.
-        source: PackageError,
+        source: SourceError,
     },
     /// The package does not have the files that the catalog names.
-    #[error("failed to fetch {id}: package {package} {version} has no usable {path} ({why})")]
+    #[error("failed to fetch {id}: {package} has no usable {path} ({why})")]
     Content {
         /// The build.
         id: String,
-        /// Package.
+        /// Where it comes from.
         package: String,
-        /// The package's version.
-        version: String,
         /// The file that the catalog names.
         path: PathBuf,
         /// What is wrong with it.
@@ -76,8 +74,8 @@ pub enum Cached {
     Corrupt(String),
 }
 
-/// Gets a package and unpacks it below a scratch directory.
-type Fetch = fn(&Source, &Path, &mut dyn FnMut(&str)) -> Result<Package, PackageError>;
+/// Gets a package and unpacks it below a scratch directory; a second one is for what is not complete.
+type Fetch = fn(&Source, &Path, &Path, &mut dyn FnMut(&str)) -> Result<Package, SourceError>;
 
 /// The cache of fetched builds.
 #[derive(Clone, Debug)]
@@ -90,7 +88,7 @@ pub struct Store {
 impl Store {
     /// The store below `cache`, which need not exist yet.
     pub fn open(cache: &Path) -> Self {
-        Self { directory: cache.join("firmware"), fetch: debian::fetch }
+        Self { directory: cache.join("firmware"), fetch: source::fetch }
     }
 
     /// The user's store: below `$PLUGFEST_CACHE`, `$XDG_CACHE_HOME/plugfest` or `~/.cache/plugfest`.
@@ -111,6 +109,9 @@ impl Store {
             Some(Cached::Ready(base)) => Some(base),
             Some(other) => return other,
         };
+        if let Source::Directory(folder) = &build.source {
+            return Firmware::from_folder(build, folder).map_or(Cached::Absent, |own| Cached::Ready(Box::new(own.on(base))));
+        }
         match Provenance::read(&entry, build) {
             Ok(provenance) => Cached::Ready(Box::new(provenance.firmware(&entry, build).on(base))),
             Err(Stale::Absent | Stale::Other) => Cached::Absent,
@@ -127,6 +128,7 @@ impl Store {
     pub fn get(&self, build: &Build, say: &mut dyn FnMut(&str)) -> Result<Firmware, AcquireError> {
         match self.cached(build) {
             Cached::Ready(firmware) => Ok(*firmware),
+            _ if matches!(build.source, Source::Directory(_)) => self.in_place(build),
             Cached::Absent | Cached::Corrupt(_) => {
                 let base = build.base.as_deref().map(|base| self.get(base, say)).transpose()?;
                 Ok(self.fetch_locked(build, true, say)?.on(base.map(Box::new)))
@@ -134,9 +136,18 @@ impl Store {
         }
     }
 
+    /// Why a folder's build cannot be used: it can be, or it would be there.
+    fn in_place(&self, build: &Build) -> Result<Firmware, AcquireError> {
+        let Source::Directory(folder) = &build.source else { unreachable!("invariant: called for folders") };
+        Ok(Firmware::from_folder(build, folder)?)
+    }
+
     /// Fetches `build` although it is in the cache, which stays as it is if that fails. Blocks.
     pub fn refresh(&self, build: &Build, say: &mut dyn FnMut(&str)) -> Result<Firmware, AcquireError> {
-        self.fetch_locked(build, false, say)
+        match build.source {
+            Source::Directory(_) => self.in_place(build),
+            _ => self.fetch_locked(build, false, say),
+        }
     }
 
     /// Whatever the user selected, ready to run. Blocks.
@@ -174,7 +185,7 @@ impl Store {
         }
         remove_leftovers(&entry);
         let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&entry).map_err(cache)?;
-        let package = (self.fetch)(&build.source, scratch.path(), say)
+        let package = (self.fetch)(&build.source, scratch.path(), &entry, say)
             .map_err(|source| AcquireError::Fetch { id: build.id.clone(), source })?;
         let provenance = stage(build, &package, &scratch.path().join("images"))?;
         publish(&provenance, &scratch.path().join("images"), &entry).map_err(cache)?;
@@ -230,14 +241,15 @@ fn stage(build: &Build, package: &Package, images: &Path) -> Result<Provenance, 
     let describe = |path: &Path| {
         copy(path).map_err(|why| AcquireError::Content {
             id: build.id.clone(),
-            package: build.source.package.as_str().to_owned(),
-            version: package.version.clone(),
+            package: build.source.to_string(),
             path: path.to_owned(),
             why,
         })
     };
     let images = (describe(&build.code)?, build.vars.as_deref().map(describe).transpose()?);
-    Ok(Provenance::new(build, package.version.clone(), package.sha256.clone(), images))
+    let said = build.version.clone().or_else(|| package.version.clone());
+    let version = said.unwrap_or_else(|| format!("sha256:{}", &package.sha256[..12]));
+    Ok(Provenance::new(build, version, package.sha256.clone(), images))
 }
 
 /// Moves the images to their place, and only then the file that vouches for them.

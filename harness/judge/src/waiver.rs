@@ -22,7 +22,7 @@ use version::Versions;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Waivers")]
 struct File {
-    /// Glob over firmware ids.
+    /// Globs over firmware ids, separated by spaces.
     #[schemars(with = "String")]
     firmware: Spanned<String>,
     /// The waivers.
@@ -64,7 +64,7 @@ struct Row {
 /// One waiver.
 #[derive(Clone, Debug)]
 pub struct Waiver {
-    firmware: GlobMatcher,
+    firmware: Vec<GlobMatcher>,
     versions: Versions,
     cells: Vec<Cells>,
     /// The assertion that it is about; else it is about how a cell ends.
@@ -88,7 +88,7 @@ struct Cells {
 impl Waiver {
     fn is_about(&self, cell: &str, version: &str) -> bool {
         let Some((point, firmware)) = cell.rsplit_once('@') else { return false };
-        self.firmware.is_match(firmware)
+        self.firmware.iter().any(|glob| glob.is_match(firmware))
             && self.versions.hold(version)
             && self.cells.iter().any(|cells| covers(&cells.glob, point))
     }
@@ -177,8 +177,8 @@ impl Waivers {
         let malformed = |problems| WaiverError::Malformed { path: path.to_owned(), problems };
         let file: File = serde_yaml::from_str(text).map_err(|error| malformed(vec![error.to_string()]))?;
         let mut lint = Lint { path, problems: Vec::new() };
-        let firmware = lint.glob(&file.firmware);
-        let all = file.waivers.iter().filter_map(|row| lint.waiver(row, firmware.as_ref()?)).collect();
+        let firmware = lint.globs(&file.firmware);
+        let all = file.waivers.iter().filter_map(|row| lint.waiver(row, firmware.as_deref()?)).collect();
         match lint.problems {
             problems if problems.is_empty() => Ok(Self { all, digest: Sha256::new_with_prefix(text) }),
             problems => Err(malformed(problems)),
@@ -266,7 +266,12 @@ impl Lint<'_> {
         glob(&text.value).map_err(|problem| self.problem(text, problem)).ok()
     }
 
-    fn waiver(&mut self, row: &Spanned<Row>, firmware: &GlobMatcher) -> Option<Waiver> {
+    fn globs(&mut self, texts: &Spanned<String>) -> Option<Vec<GlobMatcher>> {
+        let globs: Result<Vec<_>, _> = texts.value.split_whitespace().map(glob).collect();
+        globs.map_err(|problem| self.problem(texts, problem)).ok()
+    }
+
+    fn waiver(&mut self, row: &Spanned<Row>, firmware: &[GlobMatcher]) -> Option<Waiver> {
         let Row { cells, versions, violates, outcome, stage, cause, reason, link, owner, expires } =
             &row.value;
         if cells.is_empty() {
@@ -299,7 +304,7 @@ impl Lint<'_> {
             .collect();
         let owner = owner.as_ref().map(|owner| format!(" (owner: {owner})")).unwrap_or_default();
         Some(Waiver {
-            firmware: firmware.clone(),
+            firmware: firmware.to_vec(),
             versions: conditions.ok()?.unwrap_or_default(),
             cells,
             violates: violates.clone(),

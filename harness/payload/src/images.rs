@@ -48,11 +48,15 @@ impl Image {
     }
 
     /// A copy of `size` bytes, with a section more: its content follows from the nonce, is loaded with the image, and is looked at
-    /// by it. `None` if there is no room for any, or if it has no sections.
+    /// by it. `None` if there is no room for any.
     pub fn filled(&self, nonce: [u8; 16], size: usize) -> Option<Vec<u8>> {
         let begin = self.bytes.len().next_multiple_of(SECTOR);
         if !self.is_pe() {
-            return None;
+            // What follows a network bootstrap program is loaded with it; it does not look at that.
+            let length = size.checked_sub(self.bytes.len()).filter(|length| *length > 0)?;
+            let mut bytes = self.with_nonce(nonce);
+            fill(nonce, length, &mut bytes);
+            return Some(bytes);
         }
         let length = size.checked_sub(begin).filter(|length| *length > 0)?;
         let mut bytes = self.before_content(nonce, length)?;
@@ -123,7 +127,7 @@ impl Image {
 }
 
 /// Appends `length` bytes that no copy of a part of them can be taken for: SplitMix64 of the place.
-fn fill(nonce: [u8; 16], length: usize, out: &mut Vec<u8>) {
+pub(crate) fn fill(nonce: [u8; 16], length: usize, out: &mut Vec<u8>) {
     let end = out.len() + length;
     let mut place = siphash(nonce, b"content");
     while out.len() < end {

@@ -15,8 +15,13 @@ mod siphash;
 pub use announcement::{ETHERTYPE, announce};
 
 use announcement::Announcement;
-use record::{Event, LoadedFrom};
+use record::{Event, ImageForm, LoadedFrom};
 use std::sync::Arc;
+
+/// For which architecture an image is, if it is ours, whole and undamaged.
+pub fn architecture(image: &[u8]) -> Option<&'static str> {
+    images::ALL.iter().find(|known| known.read(image).is_some()).map(|known| known.architecture)
+}
 
 /// Why there is no payload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +35,7 @@ pub enum PayloadError {
         known: String,
     },
     /// The image is larger than the size that it should be filled to.
-    #[error("failed to fill the payload to {wanted} bytes: it has {size}, and one for a PC BIOS stays as it is")]
+    #[error("failed to fill the payload to {wanted} bytes: it has {size}, ask for more than that")]
     TooSmall {
         /// What was asked for, in bytes.
         wanted: usize,
@@ -62,12 +67,36 @@ impl Payload {
     }
 
     /// The image with content after it, some `size` bytes in all: rounded up to what PE files are rounded to. The payload looks at
-    /// the content, and its proof is genuine only if that has arrived whole.
+    /// the content, and its proof is genuine only if that has arrived whole; one for a PC BIOS does not look.
     pub fn filled_to(self, size: usize) -> Result<Self, PayloadError> {
         let filled = self.built.filled(self.nonce, size);
         let filled = filled.ok_or(PayloadError::TooSmall { wanted: size, size: self.image.len() })?;
         let content = self.built.read(&filled).map_or(0, |(_, content)| content);
         Ok(Self { image: filled.into(), content, ..self })
+    }
+
+    /// What a scenario serves in its place. The proof stays that of the whole image: whoever starts anything else does not make it.
+    pub fn in_form(self, form: ImageForm) -> Self {
+        let whole = &self.image;
+        let image: Arc<[u8]> = match form {
+            ImageForm::Whole => return self,
+            ImageForm::Truncated => whole[..whole.len() / 2].into(),
+            ImageForm::Empty => Arc::default(),
+            ImageForm::Random => {
+                let mut bytes = Vec::new();
+                images::fill(self.nonce, whole.len(), &mut bytes);
+                bytes.into()
+            }
+            ImageForm::OtherArchitecture => {
+                let other = match self.built.architecture {
+                    "aa64" | "arm" => "x64",
+                    _ => "aa64",
+                };
+                let other = images::ALL.iter().find(|image| image.architecture == other);
+                other.map_or_else(|| Arc::clone(whole), |other| other.with_nonce(self.nonce).into())
+            }
+        };
+        Self { image, ..self }
     }
 
     /// The bytes to serve.
@@ -121,8 +150,24 @@ mod tests {
         assert!(!genuine(&filled, &damaged), "damaged content is no proof");
         assert_eq!(
             plain.filled_to(size).unwrap_err().to_string(),
-            format!("failed to fill the payload to {size} bytes: it has {size}, and one for a PC BIOS stays as it is")
+            format!("failed to fill the payload to {size} bytes: it has {size}, ask for more than that")
         );
+    }
+
+    #[test]
+    fn what_is_served_instead_is_no_program_for_the_same_machine() {
+        for image in images::ALL {
+            let payload = Payload::new(image.architecture, [7; 16]).unwrap();
+            assert_eq!(architecture(&payload.image()), Some(image.architecture));
+            for form in ImageForm::ALL {
+                let served = payload.clone().in_form(*form).image();
+                let is_whole = *form == ImageForm::Whole;
+                assert_eq!(architecture(&served) == Some(image.architecture), is_whole, "{form}");
+            }
+            let sizes = ImageForm::ALL.iter().map(|form| payload.clone().in_form(*form).image().len());
+            let whole = payload.image().len();
+            assert_eq!(sizes.take(4).collect::<Vec<_>>(), [whole, whole / 2, 0, whole]);
+        }
     }
 
     #[test]

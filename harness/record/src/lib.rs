@@ -16,7 +16,7 @@ pub use event::{
     Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, FrameProtocol,
     HeaderField, LinkFault, LoadedFrom, TcpEnd,
 };
-pub use outcome::{Capability, Level, Outcome, Stage, Verdict};
+pub use outcome::{Capability, ImageForm, Level, Outcome, Stage, Verdict};
 pub use results::{
     Accelerator, CellResult, ClockMode, Deviation, Entropy, EvidencePaths, Expected, FirmwareRecord,
     ImageFile, QemuRecord, Repeats, Results, RunRecord, SCHEMA_ID, Shard, ShardRecord, Totals,

@@ -112,6 +112,22 @@ words! {
     }
 }
 
+words! {
+    /// What is served as the boot image.
+    ImageForm {
+        /// The image.
+        Whole = "whole",
+        /// Its first half.
+        Truncated = "truncated",
+        /// Nothing.
+        Empty = "empty",
+        /// As many octets that are no program.
+        Random = "random",
+        /// The image for another architecture.
+        OtherArchitecture = "other-architecture",
+    }
+}
+
 impl Verdict {
     /// Whether this verdict makes the run end with exit code 1.
     pub const fn is_deviation(self) -> bool {

@@ -111,6 +111,7 @@ pub(crate) async fn attempt<G: Guests>(
         Some(bytes) => payload.filled_to(bytes).map_err(|error| CellError::Payload(error.to_string()))?,
         None => payload,
     };
+    let payload = payload.in_form(cell.network.image.form);
     let equipment = cell.equipment.as_ref().map_err(|why| CellError::from(why.clone()))?;
     let network = Network::with_identity(&cell.network, payload.image(), equipment.identity.as_deref())
         .map_err(CellError::from)?;

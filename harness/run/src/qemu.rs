@@ -312,7 +312,10 @@ fn furnish(spec: &mut MachineSpec, wanted: &client::Machine) {
     spec.nic = wanted.nic.device();
     spec.nic_rom |= wanted.nic_rom == client::NicRom::Ipxe;
     spec.second_nic = wanted.second_nic.map(|place| place == client::SecondNic::First);
-    spec.entropy_device = wanted.entropy == client::Entropy::Device;
+    spec.entropy_device = matches!(wanted.entropy, client::Entropy::Device | client::Entropy::DeviceAlone);
+    if matches!(wanted.entropy, client::Entropy::DeviceAlone | client::Entropy::None) {
+        spec.cpu = spec.cpu_without_entropy.into();
+    }
     if let Some(cpu) = &wanted.cpu {
         spec.cpu.clone_from(cpu);
     }

@@ -28,6 +28,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
     if let Some(bytes) = point.network.image.bytes {
         payload = payload.filled_to(bytes as usize).expect("a size that a scenario may have");
     }
+    payload = payload.in_form(point.network.image.form);
     let identity = CERTIFICATES.of_server(point);
     let mut network = match Network::with_identity(&point.network, payload.image(), identity) {
         Ok(network) => network,

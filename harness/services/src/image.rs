@@ -1,16 +1,25 @@
 //! The boot image that is served.
 
 use crate::SettingsError;
+use record::ImageForm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The `image:` block.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Its size in bytes, 8192 to 1 GiB, rounded up to a multiple of 512; `null` is as small as it can be. Its content is looked
     /// at by the image itself when it runs.
     pub bytes: Option<u64>,
+    /// What is served in its place.
+    pub form: ImageForm,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bytes: None, form: ImageForm::Whole }
+    }
 }
 
 impl Settings {

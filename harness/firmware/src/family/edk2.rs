@@ -26,6 +26,7 @@ impl Family for Edk2 {
             globals: &[],
             // RDRAND: builds since 2024.05 create no network boot option without a source of entropy.
             cpu: "max".into(),
+            cpu_without_entropy: "qemu64",
             memory_mib: 256,
             fw_cfg: vec![
                 // PXE options come before HTTP options and would cost a minute each.
@@ -53,6 +54,7 @@ impl Family for Edk2 {
                 machine: "q35,smm=on",
                 globals: &["driver=cfi.pflash01,property=secure,value=on"],
                 cpu: "max,lm=off,nx=off".into(),
+                cpu_without_entropy: "qemu32",
                 ..q35
             },
             // With RNDR: 2025.02 and later take no virtio-rng for it. Pointer authentication as the architecture has it
@@ -60,10 +62,16 @@ impl Family for Edk2 {
             Architecture::Aa64 => MachineSpec {
                 program: "qemu-system-aarch64",
                 cpu: "max,pauth-impdef=on".into(),
+                cpu_without_entropy: "cortex-a57",
                 ..virt
             },
             Architecture::Arm => {
-                MachineSpec { program: "qemu-system-arm", machine: "virt,highmem=off", ..virt }
+                MachineSpec {
+                    program: "qemu-system-arm",
+                    machine: "virt,highmem=off",
+                    cpu_without_entropy: "cortex-a15",
+                    ..virt
+                }
             }
         })
     }

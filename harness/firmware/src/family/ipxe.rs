@@ -22,6 +22,7 @@ impl Family for Ipxe {
             load: Load::Kernel,
             globals: &[],
             cpu: "max".into(),
+            cpu_without_entropy: "qemu64",
             memory_mib: 256,
             fw_cfg: vec![(IPV4_SUPPORT, "n".into()), (IPV6_SUPPORT, "n".into())],
             menu_seconds: 0,

@@ -80,6 +80,8 @@ pub struct MachineSpec {
     pub globals: &'static [&'static str],
     /// `-cpu`.
     pub cpu: String,
+    /// The same without an instruction for random numbers.
+    pub cpu_without_entropy: &'static str,
     /// Guest memory in MiB.
     pub memory_mib: u32,
     /// `-fw_cfg` items as `(name, string)`, with a reason for each beside it in the source.

@@ -20,6 +20,7 @@ impl Family for SeaBios {
             load: Load::Bios,
             globals: &[],
             cpu: "max".into(),
+            cpu_without_entropy: "qemu64",
             memory_mib: 256,
             fw_cfg: Vec::new(),
             menu_seconds: 0,

@@ -22,6 +22,7 @@ impl Family for UBoot {
             load: Load::Bios,
             globals: &[],
             cpu: "cortex-a57".into(),
+            cpu_without_entropy: "cortex-a57",
             memory_mib: 256,
             fw_cfg: Vec::new(),
             menu_seconds: 0,
@@ -36,7 +37,7 @@ impl Family for UBoot {
         match architecture {
             Architecture::Aa64 => Some(arm),
             Architecture::Arm => {
-                Some(MachineSpec { program: "qemu-system-arm", cpu: "cortex-a15".into(), ..arm })
+                Some(MachineSpec { program: "qemu-system-arm", cpu: "cortex-a15".into(), cpu_without_entropy: "cortex-a15", ..arm })
             }
             Architecture::Ia32 | Architecture::X64 | Architecture::Bios => None,
         }

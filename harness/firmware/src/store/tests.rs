@@ -23,19 +23,19 @@ fn package(version: &str, scratch: &Path) -> Package {
     fs::write(root.join("usr/share/OVMF/real.fd"), format!("code {version}")).unwrap();
     std::os::unix::fs::symlink("real.fd", root.join(CODE)).unwrap();
     fs::write(root.join("usr/share/OVMF/OVMF_VARS_4M.fd"), "vars").unwrap();
-    Package { version: version.into(), sha256: crate::digest::sha256(version.as_bytes()), root }
+    Package { version: Some(version.into()), sha256: crate::digest::sha256(version.as_bytes()), root }
 }
 
-fn works(_: &Source, scratch: &Path, say: &mut dyn FnMut(&str)) -> Result<Package, PackageError> {
+fn works(_: &Source, scratch: &Path, _: &Path, say: &mut dyn FnMut(&str)) -> Result<Package, SourceError> {
     say("fetching");
     let count = FETCHES.fetch_add(1, Ordering::SeqCst) + 1;
     thread::sleep(Duration::from_millis(30));
     Ok(package(&format!("{count}"), scratch))
 }
 
-fn refuses(_: &Source, scratch: &Path, _: &mut dyn FnMut(&str)) -> Result<Package, PackageError> {
+fn refuses(_: &Source, scratch: &Path, _: &Path, _: &mut dyn FnMut(&str)) -> Result<Package, SourceError> {
     package("half", scratch);
-    Err(PackageError::Unpack { package: "ovmf".into(), why: "the line went dead".into() })
+    Err(SourceError::Unpack { package: "ovmf".into(), why: "the line went dead".into() })
 }
 
 struct Bench {
@@ -76,7 +76,7 @@ fn a_build_is_fetched_once_and_then_needs_no_network() {
     let again = bench.get(refuses).unwrap();
     assert_eq!((again.version.as_str(), again.code, fetches()), ("1", first.code, 1));
     let provenance = bench.store(works).provenance(&bench.build).unwrap();
-    assert_eq!((provenance.suite.as_str(), provenance.package.as_str()), ("sid", "ovmf-generic"));
+    assert_eq!(provenance.source, "Debian sid, package ovmf-generic");
     let left: Vec<_> = fs::read_dir(bench.entry()).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(left.len(), 3, "{left:?}");
 }

@@ -94,6 +94,10 @@ pub enum Entropy {
     Device,
     /// The processor alone.
     Processor,
+    /// The device alone: the processor is one without an instruction for it.
+    DeviceAlone,
+    /// Nowhere.
+    None,
 }
 
 impl Machine {

@@ -178,7 +178,9 @@ impl Catalog {
                 let known = builds.iter().find(|build| build.id == base && build.base.is_none());
                 known.cloned().map(Box::new).ok_or_else(|| CatalogError::Parse {
                     path: path.to_owned(),
-                    message: format!("{id}: base `{base}` is none of the builds above it, or has a base itself"),
+                    message: format!(
+                        "{id}: base `{base}` is none of the builds above it, or has a base itself"
+                    ),
                 })
             });
             builds.push(Build {
@@ -216,7 +218,13 @@ impl Catalog {
     /// the catalog, and no words for the builds that a run takes by default.
     pub fn select_all(&self, words: &[String]) -> Result<Vec<Selected>, SelectError> {
         if words.is_empty() {
-            return Ok(self.builds.iter().filter(|build| build.by_default).cloned().map(Selected::Build).collect());
+            return Ok(self
+                .builds
+                .iter()
+                .filter(|build| build.by_default)
+                .cloned()
+                .map(Selected::Build)
+                .collect());
         }
         let mut selected = Vec::new();
         for word in words {
@@ -445,7 +453,10 @@ a-build:
             (twice, 6, "duplicate"),
             (GOOD.replace("suite: sid", "url: 'http://x/y'"), 4, "or `url` and `sha256`"),
             (
-                GOOD.replace("{ distribution: debian, suite: sid, package: ovmf }", "{ url: 'ftp://x', sha256: 00 }"),
+                GOOD.replace(
+                    "{ distribution: debian, suite: sid, package: ovmf }",
+                    "{ url: 'ftp://x', sha256: 00 }",
+                ),
                 4,
                 "begins with http://",
             ),

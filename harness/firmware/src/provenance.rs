@@ -87,6 +87,13 @@ impl Provenance {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Stale::Absent),
             Err(error) => return Err(Stale::Corrupt(error.to_string())),
         };
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        if serde_json::from_slice(&text).is_ok_and(|Format { format }| format != FORMAT) {
+            return Err(Stale::Other);
+        }
         let found: Self =
             serde_json::from_slice(&text).map_err(|error| Stale::Corrupt(format!("{FILE}: {error}")))?;
         if !found.is_of(build) {

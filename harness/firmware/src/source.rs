@@ -62,20 +62,33 @@ impl TryFrom<Keys> for Source {
                 directory: None,
             } => Ok(Self::Debian { suite, package }),
             Keys {
-                url: Some(url), sha256: Some(sha256), distribution: None, suite: None, package: None, directory: None
+                url: Some(url),
+                sha256: Some(sha256),
+                distribution: None,
+                suite: None,
+                package: None,
+                directory: None,
             } => {
                 if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
                     return Err("a url begins with http://, https:// or file://");
                 }
-                if sha256.len() != 64 || sha256.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                if sha256.len() != 64 || sha256.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                {
                     return Err("a sha256 has 64 lower-case hexadecimal digits");
                 }
                 Ok(Self::Url { url, sha256 })
             }
             Keys {
-                directory: Some(directory), url: None, sha256: None, distribution: None, suite: None, package: None
+                directory: Some(directory),
+                url: None,
+                sha256: None,
+                distribution: None,
+                suite: None,
+                package: None,
             } => Ok(Self::Directory(directory)),
-            _ => Err("a source has `distribution`, `suite` and `package`, or `url` and `sha256`, or `directory`"),
+            _ => Err(
+                "a source has `distribution`, `suite` and `package`, or `url` and `sha256`, or `directory`",
+            ),
         }
     }
 }

@@ -11,8 +11,8 @@
 
 use crate::{
     Build, Firmware, ImageError, Provenance, Selected, Source, SourceError, debian,
-    source::{self, Package},
     provenance::{self, CachedImage, Stale},
+    source::{self, Package},
 };
 use std::{
     env, fs,
@@ -110,7 +110,8 @@ impl Store {
             Some(other) => return other,
         };
         if let Source::Directory(folder) = &build.source {
-            return Firmware::from_folder(build, folder).map_or(Cached::Absent, |own| Cached::Ready(Box::new(own.on(base))));
+            return Firmware::from_folder(build, folder)
+                .map_or(Cached::Absent, |own| Cached::Ready(Box::new(own.on(base))));
         }
         match Provenance::read(&entry, build) {
             Ok(provenance) => Cached::Ready(Box::new(provenance.firmware(&entry, build).on(base))),

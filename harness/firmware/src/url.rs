@@ -5,9 +5,16 @@ use crate::source::{Package, SourceError};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What curl ends with when the server cannot go on from the middle, and when there is nothing after what is here.
 const NO_RANGE: [i32; 2] = [33, 36];
+
+/// What curl ends with when a host has no address or does not answer.
+const UNREACHABLE: [i32; 3] = [6, 7, 28];
+
+/// Hosts that could not be reached a moment ago: a catalog has many builds of one, and each would wait for it.
+static SILENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Downloads `url` into `keep`, and unpacks it below `scratch` if its digest is `sha256`.
 pub(crate) fn fetch(
@@ -38,7 +45,10 @@ pub(crate) fn fetch(
     if [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst"].iter().any(|end| name.ends_with(end)) {
         // GNU tar takes neither absolute names nor such that lead out of the folder.
         let mut tar = Command::new("tar");
-        tar.args(["--extract", "--no-same-owner", "--no-same-permissions", "--file"]).arg(&part).arg("--directory").arg(&root);
+        tar.args(["--extract", "--no-same-owner", "--no-same-permissions", "--file"])
+            .arg(&part)
+            .arg("--directory")
+            .arg(&root);
         run(&mut tar).map_err(|(_, why)| SourceError::Unpack { package: name.to_owned(), why })?;
         fs::remove_file(&part).map_err(io(&part))?;
     } else {
@@ -48,10 +58,24 @@ pub(crate) fn fetch(
 }
 
 fn download(url: &str, part: &Path) -> Result<(), SourceError> {
+    let host = url.split('/').nth(2).unwrap_or_default();
+    if silent().iter().any(|silent| silent == host) {
+        let why = format!("{host} did not answer a moment ago");
+        return Err(SourceError::Download { url: url.to_owned(), why });
+    }
     let curl = || {
         let mut curl = Command::new("curl");
         curl.args(["--fail", "--location", "--silent", "--show-error", "--proto", "=http,https,file"])
-            .args(["--connect-timeout", "20", "--speed-limit", "1000", "--speed-time", "60", "--continue-at", "-"])
+            .args([
+                "--connect-timeout",
+                "10",
+                "--speed-limit",
+                "1000",
+                "--speed-time",
+                "60",
+                "--continue-at",
+                "-",
+            ])
             .arg("--output")
             .arg(part)
             .arg(url);
@@ -64,7 +88,16 @@ fn download(url: &str, part: &Path) -> Result<(), SourceError> {
         }
         got => got,
     };
-    got.map_err(|(_, why)| SourceError::Download { url: url.to_owned(), why })
+    got.map_err(|(code, why)| {
+        if code.is_some_and(|code| UNREACHABLE.contains(&code)) {
+            silent().push(host.to_owned());
+        }
+        SourceError::Download { url: url.to_owned(), why }
+    })
+}
+
+fn silent() -> MutexGuard<'static, Vec<String>> {
+    SILENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a program; its exit code and what it says, should it fail.
@@ -102,7 +135,9 @@ mod tests {
                 let (mut stream, _) = listener.accept().unwrap();
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let range = head.iter().find_map(|line| line.strip_prefix("Range: bytes=")?.strip_suffix('-')?.parse().ok());
+                let range = head
+                    .iter()
+                    .find_map(|line| line.strip_prefix("Range: bytes=")?.strip_suffix('-')?.parse().ok());
                 let begin: usize = range.unwrap_or(0);
                 begins.push(begin);
                 let (rest, last) = (&content[begin..], content.len() - 1);
@@ -155,8 +190,12 @@ mod tests {
     #[test]
     fn what_cannot_be_reached_is_said() {
         let keep = tempfile::tempdir().unwrap();
-        let error = get("http://127.0.0.1:1/firmware.fd", &digest::sha256(b""), keep.path()).unwrap_err();
-        assert!(error.to_string().contains("127.0.0.1"), "{error}");
+        let get = || {
+            get("http://127.0.0.1:1/firmware.fd", &digest::sha256(b""), keep.path()).unwrap_err().to_string()
+        };
+        let (first, second) = (get(), get());
+        assert!(first.contains("127.0.0.1:1") && !first.contains("a moment ago"), "{first}");
+        assert!(second.contains("127.0.0.1:1 did not answer a moment ago"), "{second}");
     }
 
     #[test]

@@ -255,37 +255,40 @@ impl Tool {
 
 impl Emulator {
     fn check(&self, manager: Option<Manager>) -> Check {
-    let path = find(self.program);
-    let line = path.as_deref().and_then(first_version_line);
-    let version = line.as_deref().and_then(qemu_version);
-    let mend = install_line(manager, self.packages);
-    let (status, found, mend) = match (path, version) {
-        (None, _) => (Status::Missing, None, Some(mend)),
-        (Some(path), Some(version)) if version >= QEMU_OLDEST => {
-            (Status::Found, Some(format!("{version}, {}", path.display())), None)
+        let path = find(self.program);
+        let line = path.as_deref().and_then(first_version_line);
+        let version = line.as_deref().and_then(qemu_version);
+        let mend = install_line(manager, self.packages);
+        let (status, found, mend) = match (path, version) {
+            (None, _) => (Status::Missing, None, Some(mend)),
+            (Some(path), Some(version)) if version >= QEMU_OLDEST => {
+                (Status::Found, Some(format!("{version}, {}", path.display())), None)
+            }
+            (Some(path), Some(version)) => (
+                Status::Unusable,
+                Some(format!("{version}, {}; {QEMU_OLDEST} or later is needed", path.display())),
+                Some(format!(
+                    "{mend} (from your distribution's backports if its own is older than {QEMU_OLDEST})"
+                )),
+            ),
+            (Some(path), None) => (
+                Status::Unusable,
+                Some(format!("{} does not tell its version", path.display())),
+                Some(format!(
+                    "run `{} --version` and mend what it says, or reinstall: {mend}",
+                    path.display()
+                )),
+            ),
+        };
+        Check {
+            name: self.name,
+            purpose: self.purpose,
+            why: self.why,
+            status,
+            found,
+            mend,
+            debian_package: Some(self.packages[0]),
         }
-        (Some(path), Some(version)) => (
-            Status::Unusable,
-            Some(format!("{version}, {}; {QEMU_OLDEST} or later is needed", path.display())),
-            Some(format!(
-                "{mend} (from your distribution's backports if its own is older than {QEMU_OLDEST})"
-            )),
-        ),
-        (Some(path), None) => (
-            Status::Unusable,
-            Some(format!("{} does not tell its version", path.display())),
-            Some(format!("run `{} --version` and mend what it says, or reinstall: {mend}", path.display())),
-        ),
-    };
-    Check {
-        name: self.name,
-        purpose: self.purpose,
-        why: self.why,
-        status,
-        found,
-        mend,
-        debian_package: Some(self.packages[0]),
-    }
     }
 }
 

@@ -56,7 +56,9 @@ pub fn install(checks: &[Check], say: &mut dyn FnMut(&str)) -> Result<(), Instal
     // That also copes with a host whose qemu-utils came from backports that its sources no longer name.
     let scratch = tempfile::tempdir().map_err(InstallError::Scratch)?;
     let is_qemu = |check: &&&Check| matches!(check.purpose, Purpose::Run | Purpose::Architectures);
-    let of = |checks: Vec<&&Check>| checks.into_iter().filter_map(|check| check.debian_package).collect::<Vec<_>>();
+    let of = |checks: Vec<&&Check>| {
+        checks.into_iter().filter_map(|check| check.debian_package).collect::<Vec<_>>()
+    };
     let (emulators, tools): (Vec<_>, Vec<_>) = missing.iter().partition(is_qemu);
     let (emulators, tools) = (of(emulators), of(tools));
     let backports = if !emulators.is_empty() { backports(&distribution)? } else { None };
@@ -209,7 +211,10 @@ mod tests {
         let plan = "Reading package lists...\nInst qemu-system-x86-xen (1:1.0 x)\n\
                     Inst qemu-system-x86 [1:7.2] (1:10.0.2+ds-2 Debian Backports:stable [amd64]) []\n";
         assert_eq!(planned_version(plan, &["qemu-system-x86"]).as_deref(), Some("1:10.0.2+ds-2"));
-        assert_eq!(planned_version("qemu-system-x86 is already the newest version\n", &["qemu-system-x86"]), None);
+        assert_eq!(
+            planned_version("qemu-system-x86 is already the newest version\n", &["qemu-system-x86"]),
+            None
+        );
     }
 
     #[test]

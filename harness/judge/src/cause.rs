@@ -19,7 +19,7 @@ macro_rules! causes {
 }
 
 causes! {
-    LINK_NO_BOOT_OPTION = "link.no-boot-option", "The firmware sent no frame and says that there is nothing to boot: it made no network boot option.";
+    LINK_NO_BOOT_OPTION = "link.no-boot-option", "The firmware sent no frame and says that there is nothing to boot: it made no network boot option, for want of a driver for the card, say, or of random numbers (EDK2 since 2024.05).";
     LINK_NO_FRAME = "link.no-frame", "The firmware sent no frame.";
     LINK_FRAMES_LOST = "link.frames-lost", "The link lost what the firmware sent, so nobody answered.";
     LINK_NO_DHCP = "link.no-dhcp", "The firmware sent frames, but never asked for an address.";

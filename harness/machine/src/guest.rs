@@ -180,7 +180,9 @@ impl Machine {
         let base = base.and_then(|seconds| u64::try_from(seconds).ok());
         let base = base.ok_or(MachineError::RtcBase(config.rtc_base))?;
         // Absolute: QEMU would take `a:b` for a protocol, and its own messages then name the file.
-        for path in std::iter::once(&mut config.code).chain(config.kernel.as_mut()).chain(config.vars.as_mut()) {
+        for path in
+            std::iter::once(&mut config.code).chain(config.kernel.as_mut()).chain(config.vars.as_mut())
+        {
             *path =
                 path.canonicalize().map_err(|source| MachineError::Image { path: path.clone(), source })?;
         }

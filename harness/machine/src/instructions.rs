@@ -33,12 +33,9 @@ mod tests {
 
     #[test]
     fn the_clock_shows_the_same() {
-        for (extra, count, longer) in [
-            (0, 681_054_659, (128, 340_527_329)),
-            (0, 8, (0, 4)),
-            (127, 3, (255, 1)),
-            (-64, 5, (64, 2)),
-        ] {
+        for (extra, count, longer) in
+            [(0, 681_054_659, (128, 340_527_329)), (0, 8, (0, 4)), (127, 3, (255, 1)), (-64, 5, (64, 2))]
+        {
             assert_eq!(with(&state(extra, count), Instruction::Long), Some(state(longer.0, longer.1)));
             assert_eq!(with(&state(extra, count), Instruction::Short).unwrap().len(), state(0, 0).len());
         }

@@ -66,7 +66,14 @@ pub const TARGETS: &[Target] = &[
         architecture: "bios",
         triple: "i386-unknown-none-elf",
         // Real mode, with a compiler for 32 bits; no library has what it could make of loops.
-        flags: &["-m16", "-march=i386", "-DPLUGFEST_BIOS", "-fno-pic", "-fno-builtin", "-fno-asynchronous-unwind-tables"],
+        flags: &[
+            "-m16",
+            "-march=i386",
+            "-DPLUGFEST_BIOS",
+            "-fno-pic",
+            "-fno-builtin",
+            "-fno-asynchronous-unwind-tables",
+        ],
         form: Form::Nbp,
     },
 ];
@@ -195,7 +202,12 @@ impl Toolchain {
             }
             Form::Nbp => {
                 let mut command = Command::new(self.ld_lld);
-                command.args(flags).arg("-T").arg(sources().join("nbp.ld")).args(["-o", "payload"]).args(objects);
+                command
+                    .args(flags)
+                    .arg("-T")
+                    .arg(sources().join("nbp.ld"))
+                    .args(["-o", "payload"])
+                    .args(objects);
                 run(command.current_dir(out))?;
                 read(&out.join("payload"))
             }

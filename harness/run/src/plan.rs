@@ -87,9 +87,8 @@ impl Plan {
                 && (other.control
                     || cell.probes().is_none() && cell.lacks.is_some() && other.probes() == cell.lacks)
         };
-        let of_kind = move |control| {
-            self.cells.iter().position(|other| other.control == control && is_gate(other))
-        };
+        let of_kind =
+            move |control| self.cells.iter().position(|other| other.control == control && is_gate(other));
         of_kind(true).into_iter().chain(of_kind(false))
     }
 }

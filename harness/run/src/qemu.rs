@@ -154,7 +154,9 @@ impl QemuGuests {
     }
 
     fn qemu(&self, firmware: &Firmware) -> Result<&Qemu, StartError> {
-        self.qemus.of(firmware).ok_or_else(|| StartError(format!("no QEMU was looked up for {}", firmware.id)))
+        self.qemus
+            .of(firmware)
+            .ok_or_else(|| StartError(format!("no QEMU was looked up for {}", firmware.id)))
     }
 
     /// The items' contents as files, named by their digests: equal contents are one file, which never changes.
@@ -188,7 +190,8 @@ impl QemuGuests {
             return Ok(known.clone());
         }
         let kept = firmware.family.settings().map(|settings| self.keep(&settings)).transpose();
-        let kept = kept.map_err(|error| StartError(format!("failed to make the settings of {family}: {error}")))?;
+        let kept =
+            kept.map_err(|error| StartError(format!("failed to make the settings of {family}: {error}")))?;
         self.settings.borrow_mut().insert(family, kept.clone());
         Ok(kept)
     }
@@ -219,9 +222,10 @@ impl QemuGuests {
             return Ok(*chosen);
         }
         let digest = &firmware.code_file.sha256;
-        let choice = choose_accelerator(self.options.accel, config, self.qemu(firmware)?, digest, &self.options.cache)
-            .await
-            .map_err(start_error)?;
+        let choice =
+            choose_accelerator(self.options.accel, config, self.qemu(firmware)?, digest, &self.options.cache)
+                .await
+                .map_err(start_error)?;
         if let Some(note) = choice.note {
             (self.notes)(&format!("{}: {note}", firmware.id));
         }

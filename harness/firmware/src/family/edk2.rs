@@ -65,14 +65,12 @@ impl Family for Edk2 {
                 cpu_without_entropy: "cortex-a57",
                 ..virt
             },
-            Architecture::Arm => {
-                MachineSpec {
-                    program: "qemu-system-arm",
-                    machine: "virt,highmem=off",
-                    cpu_without_entropy: "cortex-a15",
-                    ..virt
-                }
-            }
+            Architecture::Arm => MachineSpec {
+                program: "qemu-system-arm",
+                machine: "virt,highmem=off",
+                cpu_without_entropy: "cortex-a15",
+                ..virt
+            },
         })
     }
 

@@ -36,9 +36,12 @@ impl Family for UBoot {
         };
         match architecture {
             Architecture::Aa64 => Some(arm),
-            Architecture::Arm => {
-                Some(MachineSpec { program: "qemu-system-arm", cpu: "cortex-a15".into(), cpu_without_entropy: "cortex-a15", ..arm })
-            }
+            Architecture::Arm => Some(MachineSpec {
+                program: "qemu-system-arm",
+                cpu: "cortex-a15".into(),
+                cpu_without_entropy: "cortex-a15",
+                ..arm
+            }),
             Architecture::Ia32 | Architecture::X64 | Architecture::Bios => None,
         }
     }
@@ -57,7 +60,10 @@ impl Family for UBoot {
             ("bootp_vci", "PXEClient:Arch:00011:UNDI:003000"),
             ("bootp_arch", "b"),
             ("netretry", "no"),
-            ("bootcmd", "pci enum; virtio scan; dhcp && bootefi ${fileaddr} ${fdtcontroladdr}; echo '## No image was started.'"),
+            (
+                "bootcmd",
+                "pci enum; virtio scan; dhcp && bootefi ${fileaddr} ${fdtcontroladdr}; echo '## No image was started.'",
+            ),
         ]))
     }
 
@@ -77,9 +83,15 @@ impl Family for UBoot {
         if said == "=>" || said.starts_with("=> ") || said.starts_with("## No image was started.") {
             return Some(ConsoleSign::NothingToBoot);
         }
-        if ["\"Synchronous Abort\" handler", "prefetch abort", "data abort", "undefined instruction", "resetting ..."]
-            .iter()
-            .any(|sign| said.starts_with(sign))
+        if [
+            "\"Synchronous Abort\" handler",
+            "prefetch abort",
+            "data abort",
+            "undefined instruction",
+            "resetting ...",
+        ]
+        .iter()
+        .any(|sign| said.starts_with(sign))
         {
             return Some(ConsoleSign::Crashed);
         }
@@ -123,7 +135,10 @@ const PHRASES: &[(&str, &str)] = &[
     ("Retry count exceeded; starting again", "the TFTP server fell silent"),
     ("TFTP error:", "the TFTP server refused the file"),
     ("*** ERROR: `serverip' not set", "the DHCP answer named no server for the file"),
-    ("*** WARNING: no boot file name", "the DHCP answer named no file, so a name is made up from the address"),
+    (
+        "*** WARNING: no boot file name",
+        "the DHCP answer named no file, so a name is made up from the address",
+    ),
 ];
 
 #[cfg(test)]

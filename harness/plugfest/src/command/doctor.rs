@@ -9,7 +9,13 @@ use host::{Purpose, Status};
 /// Looks at everything and prints a line each; fails if a run is not possible.
 pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let mut able = true;
-    for check in host::checks(&[Purpose::Run, Purpose::Architectures, Purpose::Speed, Purpose::Firmware, Purpose::Test]) {
+    for check in host::checks(&[
+        Purpose::Run,
+        Purpose::Architectures,
+        Purpose::Speed,
+        Purpose::Firmware,
+        Purpose::Test,
+    ]) {
         let sign = match (check.status, check.purpose) {
             (Status::Found, _) => "ok",
             (_, Purpose::Run) => {

@@ -4,9 +4,8 @@ use crate::batch::{self, Batch, BatchError, Measured, Setup};
 use crate::figures::{KindFigures, MemoryFigures, ModeFigures, Phase, median};
 use crate::usage::{Peak, Sampler};
 use firmware::Firmware;
-use machine::Qemu;
 use record::{ClockMode, Outcome};
-use run::{Cell, QemuGuests, QemuOptions};
+use run::{Cell, QemuGuests, QemuOptions, Qemus};
 use std::path::PathBuf;
 use std::time::Duration;
 

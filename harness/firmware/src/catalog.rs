@@ -430,7 +430,8 @@ a-build:
     #[test]
     fn a_build_may_lack_what_its_family_has() {
         let catalog = Catalog::builtin();
-        let lacking: Vec<_> = catalog.builds().iter().filter(|build| !build.lacks.is_empty()).collect();
+        let lacking: Vec<_> =
+            catalog.builds().iter().filter(|build| build.by_default && !build.lacks.is_empty()).collect();
         let [oldest] = lacking[..] else { panic!("expected one, found {lacking:?}") };
         assert_eq!((oldest.id.as_str(), &oldest.lacks[..]), ("ovmf-x64-bullseye", &[Capability::Ipv6][..]));
         assert!(oldest.family.has(Capability::Ipv6));
@@ -495,7 +496,9 @@ a-build:
         }
         let error = catalog.select("ovmf-x64-potato").unwrap_err().to_string();
         assert!(
-            error.contains("`ovmf-x64-potato`") && error.contains("ovmf-x64-trixie, ovmf-x64-sid, system")
+            error.contains("`ovmf-x64-potato`")
+                && error.contains("ovmf-x64-trixie, ovmf-x64-sid, ")
+                && error.contains(", system")
         );
     }
 }

@@ -362,9 +362,12 @@ mod tests {
         -device virtio-net-pci,id=nic,netdev=net,mac=52:54:00:12:34:56,romfile=,bootindex=0,ioeventfd=off,tx=timer
         -netdev stream,id=beat,addr.type=fd,addr.str=8
         -netdev hubport,id=beat-hub,hubid=1,netdev=beat
+        -object filter-buffer,id=beat-timer,netdev=beat,queue=tx,interval=80000
+        -netdev stream,id=long-beat,addr.type=fd,addr.str=9
+        -netdev hubport,id=long-beat-hub,hubid=1,netdev=long-beat
+        -object filter-buffer,id=long-beat-timer,netdev=long-beat,queue=tx,interval=640000
         -object filter-dump,id=clock-gate-2,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/6
         -object filter-dump,id=clock-gate-1,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/5
-        -object filter-buffer,id=beats,netdev=clock,queue=rx,interval=80000
         -icount shift=7,sleep=off,rr=record,rrfile=/dev/null
         only real:
         -machine q35,accel=kvm

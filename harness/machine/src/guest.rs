@@ -280,7 +280,7 @@ impl Machine {
         Ok(())
     }
 
-    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 11, whatever they really are, so that
+    /// QEMU's command line, program first. The channels' numbers are shown as 3 to 12, whatever they really are, so that
     /// equal machines have equal command lines.
     pub fn command_line(&self) -> Vec<String> {
         self.command_line.clone()

@@ -147,12 +147,12 @@ fn the_report() {
 fn shipped_profiles_are_profiles_and_others_are_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles");
     let names = qualify::profiles(&folder).unwrap();
-    assert_eq!(names, ["core", "http-boot", "http-boot-ipv6", "https-boot"]);
+    assert_eq!(names, ["core", "families", "http-boot", "http-boot-ipv6", "https-boot"]);
     for name in &names {
         assert_eq!(&Profile::find(&folder, name).unwrap().name, name);
     }
     let error = Profile::find(&folder, "http-bot").unwrap_err().to_string();
-    assert!(error.contains("there are core, http-boot, "), "{error}");
+    assert!(error.contains("there are core, families, http-boot, "), "{error}");
     let own = tempfile::tempdir().unwrap();
     let path = own.path().join("p.yaml");
     for text in [

@@ -41,6 +41,11 @@ pub struct QemuOptions {
 pub struct Qemus(Vec<(&'static str, Qemu)>);
 
 impl Qemus {
+    /// This one, under the name that a family knows it by.
+    pub fn with(program: &'static str, qemu: Qemu) -> Self {
+        Self(vec![(program, qemu)])
+    }
+
     /// The program for a firmware, looked up if it is not known yet.
     pub fn look_up(&mut self, firmware: &Firmware) -> Result<&Qemu, StartError> {
         let program = machine_of(firmware)?.program;

@@ -206,6 +206,7 @@ fn cached_builds() -> Vec<Firmware> {
     Catalog::builtin()
         .builds()
         .iter()
+        .filter(|build| build.by_default)
         .filter_map(|build| match store.cached(build) {
             Cached::Ready(firmware) => Some(*firmware),
             Cached::Absent | Cached::Corrupt(_) => None,
@@ -273,7 +274,11 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
         cache,
         recording: None,
     };
-    let guests = QemuGuests::new(qemu, machines, |_| {});
+    let mut qemus = run::Qemus::default();
+    for build in &plan.firmware {
+        qemus.look_up(build).map_err(|error| error.to_string())?;
+    }
+    let guests = QemuGuests::new(qemus, machines, |_| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let results = runtime
         .map_err(|error| error.to_string())?

@@ -35,6 +35,7 @@ fn cached_builds() -> Vec<Firmware> {
     Catalog::builtin()
         .builds()
         .iter()
+        .filter(|build| build.by_default)
         .filter_map(|build| match store.cached(build) {
             Cached::Ready(firmware) => Some(*firmware),
             Cached::Absent | Cached::Corrupt(_) => None,
@@ -268,7 +269,8 @@ fn execute(
         cache,
         recording: None,
     };
-    let guests = QemuGuests::new(qemu, machines, notes);
+    let qemus = run::Qemus::with("qemu-system-x86_64", qemu);
+    let guests = QemuGuests::new(qemus, machines, notes);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let results = runtime
         .map_err(|error| error.to_string())?

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
+const QEMU_PROGRAM: &str = "qemu-system-x86_64";
+
 /// Folders for one test.
 pub struct Bench {
     directory: TempDir,
@@ -105,10 +107,10 @@ impl Ended {
 
 /// Whether QEMU is there; without it, the reason on stderr. With `PLUGFEST_REQUIRE_TOOLS` set, its absence fails.
 pub fn has_qemu() -> bool {
-    let there = host::find(host::QEMU_PROGRAM).is_some();
-    assert!(there || std::env::var_os("PLUGFEST_REQUIRE_TOOLS").is_none(), "no {}", host::QEMU_PROGRAM);
+    let there = host::find(QEMU_PROGRAM).is_some();
+    assert!(there || std::env::var_os("PLUGFEST_REQUIRE_TOOLS").is_none(), "no {}", QEMU_PROGRAM);
     if !there {
-        eprintln!("skipped: no {}", host::QEMU_PROGRAM);
+        eprintln!("skipped: no {}", QEMU_PROGRAM);
     }
     there
 }

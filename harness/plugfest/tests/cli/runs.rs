@@ -406,7 +406,10 @@ fn a_qualification_says_whether_a_firmware_conforms_and_is_sealed() {
     std::fs::write(bench.path("reports/latest/conformance.md"), "It conforms.").unwrap();
     bench.call(&["verify", folder]).exits(1).says(&["conformance.md was changed"]);
     bench.call(&["verify", out]).exits(2);
-    bench.call(&["qualify", "-f", &id, "-p", "no-such"]).exits(2).says(&["there are core, http-boot"]);
+    bench
+        .call(&["qualify", "-f", &id, "-p", "no-such"])
+        .exits(2)
+        .says(&["there are core, families, http-boot"]);
 }
 
 /// Whatever a guest says on its console, it is text in every report, on every terminal, and in a bundle.

@@ -98,7 +98,7 @@ fn a_missing_capability_is_unsupported_unless_a_boot_refutes_it() {
         scenario("verdict/not-found", "must", &format!("{NOT_FOUND}\n{EXPECTS_REFUSAL}")),
         scenario("verdict/plain", "must", EXPECTS_BOOT),
     ];
-    let run_on = |behaviour| {
+    let run_on = |behaviour: Behaviour| {
         let plan = plan(&scenarios, vec![build_of("fake", &Without(Capability::Http))]);
         // Its control is boot by PXE.
         let guests = Fakes::choosing(move |cell, _, _| match cell.scenario.as_str() {

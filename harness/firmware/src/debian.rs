@@ -1,12 +1,12 @@
 //! A build from a Debian package: fetched and verified by apt, unpacked by dpkg-deb.
 
-use crate::digest;
 use crate::source::{Package, SourceError};
+use crate::{digest, tool};
 use host::apt::{self, AptError, PrivateApt};
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 /// A second mirror is tried if the first does not answer, a third one is not: each costs up to half a minute.
@@ -46,17 +46,7 @@ fn unpack(package: &str, deb: &Path, root: &Path) -> Result<Package, SourceError
 }
 
 fn dpkg_deb(package: &str, command: &mut Command) -> Result<String, SourceError> {
-    let unpack = |why: String| SourceError::Unpack { package: package.to_owned(), why };
-    let output = command
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| unpack(format!("dpkg-deb: {error}")))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(unpack(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")))
-    }
+    tool::run(command).map_err(|failed| SourceError::Unpack { package: package.to_owned(), why: failed.why })
 }
 
 /// Links in a chain, as the kernel limits them.

@@ -13,6 +13,7 @@ mod provenance;
 mod source;
 mod store;
 mod system;
+mod tool;
 mod url;
 
 pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected};

@@ -103,18 +103,26 @@ impl Store {
 
     /// What the cache has of `build`; never uses the network.
     pub fn cached(&self, build: &Build) -> Cached {
-        let entry = self.entry(build);
         let base = match build.base.as_deref().map(|base| self.cached(base)) {
             None => None,
             Some(Cached::Ready(base)) => Some(base),
             Some(other) => return other,
         };
-        if let Source::Directory(folder) = &build.source {
-            return Firmware::from_folder(build, folder)
-                .map_or(Cached::Absent, |own| Cached::Ready(Box::new(own.on(base))));
+        match self.alone(build) {
+            Cached::Ready(firmware) => Cached::Ready(Box::new(firmware.on(base))),
+            other => other,
         }
+    }
+
+    /// The same without what starts it.
+    fn alone(&self, build: &Build) -> Cached {
+        if let Source::Directory(folder) = &build.source {
+            let found = Firmware::from_folder(build, folder);
+            return found.map_or(Cached::Absent, |firmware| Cached::Ready(Box::new(firmware)));
+        }
+        let entry = self.entry(build);
         match Provenance::read(&entry, build) {
-            Ok(provenance) => Cached::Ready(Box::new(provenance.firmware(&entry, build).on(base))),
+            Ok(provenance) => Cached::Ready(Box::new(provenance.firmware(&entry, build))),
             Err(Stale::Absent | Stale::Other) => Cached::Absent,
             Err(Stale::Corrupt(what)) => Cached::Corrupt(what),
         }
@@ -129,26 +137,28 @@ impl Store {
     pub fn get(&self, build: &Build, say: &mut dyn FnMut(&str)) -> Result<Firmware, AcquireError> {
         match self.cached(build) {
             Cached::Ready(firmware) => Ok(*firmware),
-            _ if matches!(build.source, Source::Directory(_)) => self.in_place(build),
-            Cached::Absent | Cached::Corrupt(_) => {
-                let base = build.base.as_deref().map(|base| self.get(base, say)).transpose()?;
-                Ok(self.fetch_locked(build, true, say)?.on(base.map(Box::new)))
-            }
+            Cached::Absent | Cached::Corrupt(_) => self.fetch(build, true, say),
         }
-    }
-
-    /// Why a folder's build cannot be used: it can be, or it would be there.
-    fn in_place(&self, build: &Build) -> Result<Firmware, AcquireError> {
-        let Source::Directory(folder) = &build.source else { unreachable!("invariant: called for folders") };
-        Ok(Firmware::from_folder(build, folder)?)
     }
 
     /// Fetches `build` although it is in the cache, which stays as it is if that fails. Blocks.
     pub fn refresh(&self, build: &Build, say: &mut dyn FnMut(&str)) -> Result<Firmware, AcquireError> {
-        match build.source {
-            Source::Directory(_) => self.in_place(build),
-            _ => self.fetch_locked(build, false, say),
-        }
+        self.fetch(build, false, say)
+    }
+
+    /// `build` from its source, on what starts it.
+    fn fetch(
+        &self,
+        build: &Build,
+        cached_will_do: bool,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Firmware, AcquireError> {
+        let base = build.base.as_deref().map(|base| self.get(base, say)).transpose()?;
+        let firmware = match &build.source {
+            Source::Directory(folder) => Firmware::from_folder(build, folder)?,
+            _ => self.fetch_locked(build, cached_will_do, say)?,
+        };
+        Ok(firmware.on(base.map(Box::new)))
     }
 
     /// Whatever the user selected, ready to run. Blocks.
@@ -179,7 +189,7 @@ impl Store {
         let _lock =
             lock(&entry, || say("waiting for another plugfest that is fetching it")).map_err(cache)?;
         // While we waited, it may have arrived.
-        match self.cached(build) {
+        match self.alone(build) {
             Cached::Ready(firmware) if cached_will_do => return Ok(*firmware),
             Cached::Corrupt(what) => say(&format!("fetching it again: {what}")),
             _ => {}

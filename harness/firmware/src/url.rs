@@ -2,9 +2,10 @@
 
 use crate::digest;
 use crate::source::{Package, SourceError};
+use crate::tool::{self, Failed};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What curl ends with when the server cannot go on from the middle, and when there is nothing after what is here.
@@ -49,7 +50,8 @@ pub(crate) fn fetch(
             .arg(&part)
             .arg("--directory")
             .arg(&root);
-        run(&mut tar).map_err(|(_, why)| SourceError::Unpack { package: name.to_owned(), why })?;
+        tool::run(&mut tar)
+            .map_err(|failed| SourceError::Unpack { package: name.to_owned(), why: failed.why })?;
         fs::remove_file(&part).map_err(io(&part))?;
     } else {
         fs::rename(&part, root.join(name)).map_err(io(&root))?;
@@ -79,16 +81,16 @@ fn download(url: &str, part: &Path) -> Result<(), SourceError> {
             .arg("--output")
             .arg(part)
             .arg(url);
-        run(&mut curl)
+        tool::run(&mut curl)
     };
     let got = match curl() {
-        Err((Some(code), _)) if NO_RANGE.contains(&code) => {
+        Err(Failed { code: Some(code), .. }) if NO_RANGE.contains(&code) => {
             let _ = fs::remove_file(part);
             curl()
         }
         got => got,
     };
-    got.map_err(|(code, why)| {
+    got.map(drop).map_err(|Failed { code, why }| {
         if code.is_some_and(|code| UNREACHABLE.contains(&code)) {
             silent().push(host.to_owned());
         }
@@ -98,23 +100,6 @@ fn download(url: &str, part: &Path) -> Result<(), SourceError> {
 
 fn silent() -> MutexGuard<'static, Vec<String>> {
     SILENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs a program; its exit code and what it says, should it fail.
-fn run(command: &mut Command) -> Result<(), (Option<i32>, String)> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| (None, format!("{program}: {error}; install it")))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-            Err((output.status.code(), if said.is_empty() { output.status.to_string() } else { said }))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -205,7 +190,7 @@ mod tests {
         fs::write(place.path().join("x64/code.fd"), CONTENT).unwrap();
         let archive = place.path().join("build.tar.gz");
         let mut tar = Command::new("tar");
-        run(tar.arg("-czf").arg(&archive).arg("-C").arg(place.path()).arg("x64")).unwrap();
+        tool::run(tar.arg("-czf").arg(&archive).arg("-C").arg(place.path()).arg("x64")).unwrap();
         let keep = tempfile::tempdir().unwrap();
         let sha256 = digest::sha256_file(&archive).unwrap();
         let (root, _scratch) = get(&format!("file://{}", archive.display()), &sha256, keep.path()).unwrap();

@@ -1,11 +1,11 @@
 //! EDK2: OVMF and its relatives.
 
-use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec};
+use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, MachineSpec};
 use record::Capability;
 
 /// Whether the stack is loaded at all. 2020.11 knows neither; Debian's build of it has no IPv6, and always tries IPv4.
-const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
-const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
+pub(super) const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
+pub(super) const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
 /// Whether there are boot options for PXE; they come before those for HTTP.
 const IPV4_PXE: &str = "opt/org.tianocore/IPv4PXESupport";
 const IPV6_PXE: &str = "opt/org.tianocore/IPv6PXESupport";
@@ -20,14 +20,6 @@ impl Family for Edk2 {
 
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec> {
         let q35 = MachineSpec {
-            program: "qemu-system-x86_64",
-            machine: "q35",
-            load: Load::Flash,
-            globals: &[],
-            // RDRAND: builds since 2024.05 create no network boot option without a source of entropy.
-            cpu: "max".into(),
-            cpu_without_entropy: "qemu64",
-            memory_mib: 256,
             fw_cfg: vec![
                 // PXE options come before HTTP options and would cost a minute each.
                 (IPV4_PXE, "n".into()),
@@ -35,14 +27,7 @@ impl Family for Edk2 {
                 // No IPv6 on the link.
                 (IPV6_SUPPORT, "n".into()),
             ],
-            menu_seconds: 0,
-            nic: "virtio-net-pci",
-            nic_rom: false,
-            nic_device: 1,
-            boot_index: true,
-            flash_end: 4 << 30,
-            second_nic: None,
-            entropy_device: true,
+            ..MachineSpec::pc()
         };
         // Flash is at the beginning of the address space: 64 MiB of code, then variables.
         let virt = MachineSpec { machine: "virt", flash_end: 0xc00_0000, ..q35.clone() };

@@ -1,11 +1,8 @@
 //! iPXE as an EFI application, started by a firmware of another build that has no network stack of its own here.
 
-use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec};
+use super::edk2::{IPV4_SUPPORT, IPV6_SUPPORT};
+use super::{Architecture, ConsoleSign, Family, Load, MachineSpec};
 use record::Capability;
-
-/// Whether the firmware below loads its own network stack: it would boot what iPXE does not.
-const IPV4_SUPPORT: &str = "opt/org.tianocore/IPv4Support";
-const IPV6_SUPPORT: &str = "opt/org.tianocore/IPv6Support";
 
 /// The iPXE family.
 pub struct Ipxe;
@@ -17,30 +14,13 @@ impl Family for Ipxe {
 
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec> {
         (architecture == Architecture::X64).then(|| MachineSpec {
-            program: "qemu-system-x86_64",
-            machine: "q35",
             load: Load::Kernel,
-            globals: &[],
-            cpu: "max".into(),
-            cpu_without_entropy: "qemu64",
-            memory_mib: 256,
+            // The firmware below has no network stack of its own: it would boot what iPXE does not.
             fw_cfg: vec![(IPV4_SUPPORT, "n".into()), (IPV6_SUPPORT, "n".into())],
-            menu_seconds: 0,
-            nic: "virtio-net-pci",
-            nic_rom: false,
-            nic_device: 1,
             boot_index: false,
-            flash_end: 4 << 30,
-            second_nic: None,
-            entropy_device: true,
+            ..MachineSpec::pc()
         })
     }
-
-    /// It tries both, whatever there is.
-    fn boot_over(&self, _: &mut MachineSpec, _: BootOver) {}
-
-    /// The boot file's name decides.
-    fn boot_by_pxe(&self, _: &mut MachineSpec, _: BootOver) {}
 
     fn is_about_ipv4(&self, _: &str) -> bool {
         true
@@ -74,10 +54,6 @@ impl Family for Ipxe {
 
     fn console_meaning(&self, line: &str) -> Option<&'static str> {
         PHRASES.iter().find(|(phrase, _)| line.contains(phrase)).map(|(_, meaning)| *meaning)
-    }
-
-    fn enrolment(&self) -> Option<Enrolment> {
-        None
     }
 
     fn longest_timeout_seconds(&self) -> u32 {

@@ -26,9 +26,6 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// Every architecture.
-    pub const ALL: &[Self] = &[Self::Ia32, Self::X64, Self::Arm, Self::Aa64, Self::Bios];
-
     /// The word used in the catalog, results and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -104,6 +101,31 @@ pub struct MachineSpec {
     pub entropy_device: bool,
 }
 
+impl MachineSpec {
+    /// A PC with firmware in flash, which is told nothing. Families say what they have otherwise.
+    fn pc() -> Self {
+        Self {
+            program: "qemu-system-x86_64",
+            machine: "q35",
+            load: Load::Flash,
+            globals: &[],
+            // RDRAND: builds of EDK2 since 2024.05 create no network boot option without a source of entropy.
+            cpu: "max".into(),
+            cpu_without_entropy: "qemu64",
+            memory_mib: 256,
+            fw_cfg: Vec::new(),
+            menu_seconds: 0,
+            nic: "virtio-net-pci",
+            nic_rom: false,
+            second_nic: None,
+            nic_device: 1,
+            boot_index: true,
+            flash_end: 4 << 30,
+            entropy_device: true,
+        }
+    }
+}
+
 /// Over which versions of IP a firmware is to try to boot from the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BootOver {
@@ -126,11 +148,11 @@ pub enum Enrolment {
 pub trait Family: Sync {
     /// Identifier, for example `edk2`.
     fn id(&self) -> &'static str;
-    /// Sets a machine of [`machine`](Self::machine), which boots by HTTP, to boot by PXE.
-    fn boot_by_pxe(&self, machine: &mut MachineSpec, over: BootOver);
+    /// Sets a machine of [`machine`](Self::machine), which boots by HTTP, to boot by PXE; nothing where the boot file decides.
+    fn boot_by_pxe(&self, _machine: &mut MachineSpec, _over: BootOver) {}
     /// Sets a machine of [`machine`](Self::machine), which boots over IPv4, to boot otherwise. A build that cannot be told tries
     /// what it likes, and [`is_about_ipv4`](Self::is_about_ipv4) says what that was.
-    fn boot_over(&self, machine: &mut MachineSpec, over: BootOver);
+    fn boot_over(&self, _machine: &mut MachineSpec, _over: BootOver) {}
     /// Whether a console line that has a sign is about an attempt over IPv4. The line is guest-controlled.
     fn is_about_ipv4(&self, line: &str) -> bool;
     /// The machine for a build of this family; `None` if the family does not exist for the architecture.
@@ -147,7 +169,9 @@ pub trait Family: Sync {
     /// What a line on the console means for a network engineer, where the line itself does not say. The line is guest-controlled.
     fn console_meaning(&self, line: &str) -> Option<&'static str>;
     /// How builds of this family are told what to trust and which cipher suites to offer; `None` if they cannot be.
-    fn enrolment(&self) -> Option<Enrolment>;
+    fn enrolment(&self) -> Option<Enrolment> {
+        None
+    }
     /// The family's own longest timeout in guest seconds: silence for longer is a hang.
     fn longest_timeout_seconds(&self) -> u32;
 }

@@ -4,7 +4,7 @@
 //! Its own flow does the same up to 2023.01, after looking for disks and scripts. That of 2025.01 and later reads the file and
 //! does not start it on this board, for which it knows no name of a device tree (boot/bootmeth_efi.c).
 
-use super::{Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec};
+use super::{Architecture, ConsoleSign, Family, Load, MachineSpec};
 use record::Capability;
 
 /// The U-Boot family.
@@ -20,19 +20,11 @@ impl Family for UBoot {
             program: "qemu-system-aarch64",
             machine: "virt",
             load: Load::Bios,
-            globals: &[],
             cpu: "cortex-a57".into(),
             cpu_without_entropy: "cortex-a57",
-            memory_mib: 256,
-            fw_cfg: Vec::new(),
-            menu_seconds: 0,
-            nic: "virtio-net-pci",
-            nic_rom: false,
-            nic_device: 1,
             boot_index: false,
             flash_end: 0x800_0000,
-            second_nic: None,
-            entropy_device: true,
+            ..MachineSpec::pc()
         };
         match architecture {
             Architecture::Aa64 => Some(arm),
@@ -45,10 +37,6 @@ impl Family for UBoot {
             Architecture::Ia32 | Architecture::X64 | Architecture::Bios => None,
         }
     }
-
-    fn boot_over(&self, _: &mut MachineSpec, _: BootOver) {}
-
-    fn boot_by_pxe(&self, _: &mut MachineSpec, _: BootOver) {}
 
     fn is_about_ipv4(&self, _: &str) -> bool {
         true
@@ -101,10 +89,6 @@ impl Family for UBoot {
     fn console_meaning(&self, line: &str) -> Option<&'static str> {
         let said = line.trim_start();
         PHRASES.iter().find(|(phrase, _)| said.starts_with(phrase)).map(|(_, meaning)| *meaning)
-    }
-
-    fn enrolment(&self) -> Option<Enrolment> {
-        None
     }
 
     fn longest_timeout_seconds(&self) -> u32 {

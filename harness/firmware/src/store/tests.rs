@@ -174,6 +174,22 @@ fn another_source_under_the_same_id_is_another_build() {
     assert_eq!(fetches(), 2);
 }
 
+/// However it comes, it is on its base, once: fetched, found by who had to wait, cached, and fetched again.
+#[test]
+fn what_starts_a_build_comes_with_it_once() {
+    let mut bench = Bench::new();
+    bench.build.base = Some(Box::new(Catalog::builtin().build("ovmf-x64-trixie").unwrap().clone()));
+    let store = bench.store(works);
+    let found = store.fetch(&bench.build, true, &mut |_| {}).unwrap();
+    let waited = store.fetch(&bench.build, true, &mut |_| {}).unwrap();
+    let cached = store.get(&bench.build, &mut |_| {}).unwrap();
+    let again = store.refresh(&bench.build, &mut |_| {}).unwrap();
+    for firmware in [found, waited, cached, again] {
+        assert_eq!(firmware.base.as_ref().map(|base| base.id.as_str()), Some("ovmf-x64-trixie"));
+        assert_eq!(firmware.source.matches(", on ").count(), 1, "{}", firmware.source);
+    }
+}
+
 #[test]
 fn a_package_without_the_file_is_an_error_that_names_it() {
     let mut bench = Bench::new();

@@ -39,6 +39,7 @@ fn build() -> Firmware {
         base: None,
         code_file: ImageFile { file: "FAKE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,
+        smm: false,
         lacks: Vec::new(),
     }
 }

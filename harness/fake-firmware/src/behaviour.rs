@@ -87,6 +87,8 @@ pub struct Behaviour {
     pub closing: Closing,
     /// What it does with the image.
     pub execution: Execution,
+    /// What it may start; anything if it is told nothing.
+    pub keys: Option<Databases>,
     /// Whether its console gives the reason of a network failure (EDK2 since 2026.05).
     pub says_why: bool,
     /// Something that goes badly wrong at some moment.
@@ -403,6 +405,7 @@ impl Behaviour {
             },
             closing: Closing::Fin,
             execution: Execution::Runs,
+            keys: None,
             says_why: false,
             trouble: None,
         }

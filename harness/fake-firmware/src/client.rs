@@ -272,10 +272,15 @@ impl Client {
             let ours = payload::architecture(image) == Some("x64");
             ours.then(|| payload::announce(image, guest::MAC, &path, &device_path::END))?
         };
+        let is_allowed = self.behaviour.keys.as_ref().is_none_or(|keys| keys.allow(image));
         let proof = match self.behaviour.execution {
+            Execution::Runs | Execution::LocalImage if !is_allowed => {
+                self.print(console::failed_to_load(version, "Access Denied"));
+                return self.print(console::NOTHING);
+            }
             Execution::Runs => announce(image),
             Execution::Rejects => {
-                self.print(console::failed_to_load(version, "Access Denied"));
+                self.print(console::failed_to_load(version, "Unsupported"));
                 return self.print(console::NOTHING);
             }
             Execution::LocalImage => return self.print(console::starting(version)),

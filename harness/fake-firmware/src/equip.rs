@@ -3,17 +3,32 @@
 use crate::{Behaviour, Over};
 use jiff::tz::TimeZone;
 use openssl::ssl::cipher_name;
+use pki::authenticode::Databases;
 use services::client::{self, Boot};
 use services::{NetworkSettings, address};
 
 impl Behaviour {
+    /// This client with keys: what it may start.
+    pub fn guarded(self, keys: Option<Databases>) -> Self {
+        Self { keys, ..self }
+    }
+
     /// This client with what the settings of `network` give it, and these anchors (DER) enrolled.
     ///
     /// # Panics
     /// On settings that were not checked.
     pub fn equipped(self, network: &NetworkSettings, anchors: Vec<Vec<u8>>) -> Self {
-        let client::Settings { protocol, boot, wait_seconds, date, trust: _, suites, machine, nvram } =
-            &network.client;
+        let client::Settings {
+            protocol,
+            boot,
+            wait_seconds,
+            date,
+            trust: _,
+            suites,
+            machine,
+            nvram,
+            secure_boot: _,
+        } = &network.client;
         let midnight = date.at(0, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a date of a guest's clock");
         let over = match boot {
             Boot::Ipv4 => Over::Ipv4,

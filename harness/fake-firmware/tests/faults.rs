@@ -183,7 +183,7 @@ fn connections_end_with_fin_or_reset() {
 #[test]
 fn an_image_that_is_not_executed_has_no_genuine_proof() {
     for (execution, proofs, says) in [
-        (Execution::Rejects, vec![], "Access Denied"),
+        (Execution::Rejects, vec![], "Unsupported"),
         (Execution::LocalImage, vec![], "BdsDxe: starting Boot0001"),
         (Execution::OtherProof, vec![false], "BdsDxe: starting Boot0001"),
         (Execution::EchoedNonce, vec![false], "BdsDxe: starting Boot0001"),

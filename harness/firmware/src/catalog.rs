@@ -37,8 +37,17 @@ pub struct Build {
     pub version: Option<String>,
     /// Whether a run takes it that names no firmware.
     pub by_default: bool,
+    /// Whether it needs System Management Mode (QEMU's descriptors: `requires-smm`).
+    pub smm: bool,
     /// What it is built without although its family has it. A claim, not a fact: cells run all the same.
     pub lacks: Vec<Capability>,
+}
+
+impl Build {
+    /// Whether it can be a column: it has a machine.
+    fn is_column(&self) -> bool {
+        self.family.machine(self.architecture).is_some()
+    }
 }
 
 impl fmt::Debug for Build {
@@ -93,6 +102,8 @@ struct Entry {
     base: Option<String>,
     #[serde(default = "yes")]
     by_default: bool,
+    #[serde(default)]
+    smm: bool,
     #[serde(default)]
     lacks: Vec<Capability>,
 }
@@ -198,10 +209,16 @@ impl Catalog {
                 vars: e.vars,
                 base: base.transpose()?,
                 by_default: e.by_default,
+                smm: e.smm,
                 lacks: e.lacks,
             });
         }
         Ok(Self { builds })
+    }
+
+    /// Every build that can be a column: all but loaders.
+    pub fn columns(&self) -> impl Iterator<Item = &Build> {
+        self.builds.iter().filter(|build| build.is_column())
     }
 
     /// Every build.
@@ -219,8 +236,7 @@ impl Catalog {
     pub fn select_all(&self, words: &[String]) -> Result<Vec<Selected>, SelectError> {
         if words.is_empty() {
             return Ok(self
-                .builds
-                .iter()
+                .columns()
                 .filter(|build| build.by_default)
                 .cloned()
                 .map(Selected::Build)
@@ -231,7 +247,7 @@ impl Catalog {
             if word.contains('*') && !word.contains('/') {
                 let before = selected.len();
                 let pattern = globset::Glob::new(word).map_err(|_| self.unknown(word))?.compile_matcher();
-                let fits = self.builds.iter().filter(|build| pattern.is_match(&build.id));
+                let fits = self.columns().filter(|build| pattern.is_match(&build.id));
                 selected.extend(fits.cloned().map(Selected::Build));
                 if selected.len() == before {
                     return Err(self.unknown(word));
@@ -245,7 +261,7 @@ impl Catalog {
 
     /// What `--firmware WORD` means: a build's id, `system` or a system build's id, or `CODE.fd[:VARS.fd]`.
     pub fn select(&self, word: &str) -> Result<Selected, SelectError> {
-        if let Some(build) = self.build(word) {
+        if let Some(build) = self.build(word).filter(|build| build.is_column()) {
             return Ok(Selected::Build(build.clone()));
         }
         if is_system(word) {
@@ -263,7 +279,7 @@ impl Catalog {
     }
 
     fn unknown(&self, word: &str) -> SelectError {
-        let mut known: Vec<_> = self.builds.iter().map(|build| build.id.clone()).collect();
+        let mut known: Vec<_> = self.columns().map(|build| build.id.clone()).collect();
         known.push("system".into());
         SelectError::Unknown { word: word.to_owned(), known: known.join(", ") }
     }

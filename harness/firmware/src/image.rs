@@ -116,6 +116,7 @@ impl Firmware {
             base: None,
             code_file: ImageFile { file: file_name(code), sha256: code_digest },
             vars_file,
+            smm: false,
             lacks: Vec::new(),
         })
     }
@@ -146,6 +147,7 @@ impl Firmware {
             base: None,
             code_file,
             vars_file,
+            smm: build.smm,
             lacks: build.lacks.clone(),
         })
     }

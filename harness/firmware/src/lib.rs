@@ -53,6 +53,8 @@ pub struct Firmware {
     pub code_file: ImageFile,
     /// Name and digest of the variable store template.
     pub vars_file: Option<ImageFile>,
+    /// Whether its variables are in System Management Mode, which its machine then has to have.
+    pub smm: bool,
     /// What the catalog says that it is built without although its family has it.
     pub lacks: Vec<Capability>,
 }

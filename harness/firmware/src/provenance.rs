@@ -133,6 +133,7 @@ impl Provenance {
             base: None,
             code_file: self.code.image.clone(),
             vars_file: self.vars.as_ref().map(|vars| vars.image.clone()),
+            smm: build.smm,
             lacks: build.lacks.clone(),
         }
     }

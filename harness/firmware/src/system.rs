@@ -4,6 +4,7 @@ use crate::{
     Architecture, Firmware,
     image::{self, ImageError},
 };
+use record::Capability;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,10 @@ pub struct SystemBuild {
     pub code: PathBuf,
     /// Variable store template.
     pub vars: Option<PathBuf>,
+    /// Whether it needs System Management Mode.
+    pub smm: bool,
+    /// Whether it has Secure Boot.
+    pub secure_boot: bool,
 }
 
 /// Why the host's own firmware cannot be used.
@@ -80,7 +85,8 @@ impl Firmware {
     pub fn from_system(build: &SystemBuild) -> Result<Self, ImageError> {
         let firmware = Self::from_files(&build.code, build.vars.as_deref())?;
         let source = format!("{} ({})", build.descriptor.display(), build.description);
-        Ok(Self { id: build.id.clone(), source, ..firmware })
+        let lacks = if build.secure_boot { Vec::new() } else { vec![Capability::SecureBoot] };
+        Ok(Self { id: build.id.clone(), source, smm: build.smm, lacks, ..firmware })
     }
 }
 
@@ -173,10 +179,7 @@ fn read(path: &Path) -> Result<Option<SystemBuild>, String> {
     if !targets.iter().any(fits) {
         return Err("not for x86-64's q35 machine".into());
     }
-    // The family's machine has no SMM, and these builds stop in it without.
-    if features.iter().any(|feature| feature == "requires-smm") {
-        return Err("requires SMM".into());
-    }
+    let has = |wanted: &str| features.iter().any(|feature| feature == wanted);
     let usable = |file: FlashFile| match file.format.as_str() {
         "raw" => Ok(file.filename),
         other => Err(format!("its image format is {other}, not raw")),
@@ -198,6 +201,8 @@ fn read(path: &Path) -> Result<Option<SystemBuild>, String> {
         architecture: Architecture::X64,
         code,
         vars,
+        smm: has("requires-smm"),
+        secure_boot: has("secure-boot"),
     }))
 }
 
@@ -255,7 +260,6 @@ mod tests {
     fn what_cannot_run_is_skipped_with_its_reason() {
         let host = Host::new();
         let good = descriptor("/C.fd", "\"acpi-s3\"");
-        host.put("usr/1.json", &descriptor("/C.fd", "\"requires-smm\""));
         host.put("usr/2.json", &good.replace("\"uefi\"", "\"bios\""));
         host.put("usr/3.json", &good.replace("x86_64", "aarch64"));
         host.put("usr/4.json", &good.replacen("raw", "qcow2", 1));
@@ -268,11 +272,18 @@ mod tests {
         assert_eq!((found.builds[0].id.as_str(), &found.builds[0].vars), ("system-8", &None));
         insta::assert_snapshot!(found.skipped.join("\n"));
         assert!(
-            choose("system", Found { builds: vec![], ..found })
-                .unwrap_err()
-                .to_string()
-                .contains("requires SMM")
+            choose("system", Found { builds: vec![], ..found }).unwrap_err().to_string().contains("not UEFI")
         );
+    }
+
+    #[test]
+    fn what_a_build_needs_and_has_is_told() {
+        let host = Host::new();
+        host.put("usr/1.json", &descriptor("/C.fd", "\"requires-smm\", \"secure-boot\""));
+        host.put("usr/2.json", &descriptor("/C.fd", ""));
+        let builds = host.look().builds;
+        let told: Vec<_> = builds.iter().map(|build| (build.smm, build.secure_boot)).collect();
+        assert_eq!(told, [(true, true), (false, false)]);
     }
 
     #[test]

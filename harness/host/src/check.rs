@@ -144,6 +144,13 @@ const TOOLS: &[Tool] = &[
         packages: ["openssl", "openssl", "openssl", "openssl"],
     },
     Tool {
+        name: "sbverify",
+        programs: &["sbverify"],
+        purpose: Purpose::Test,
+        why: "witnesses that our signatures in images are good ones",
+        packages: ["sbsigntool", "sbsigntools", "sbsigntools", "sbsigntools"],
+    },
+    Tool {
         name: "udhcpc",
         programs: &["udhcpc"],
         purpose: Purpose::Test,

@@ -118,6 +118,7 @@ causes! {
     HTTP_STOPPED_AFTER_HEAD = "http.stopped-after-head", "HEAD was answered well, but the firmware did not send GET.";
 
     IMAGE_NOT_STARTED = "image.not-started", "The whole image was delivered, but the firmware did not start it.";
+    IMAGE_DENIED = "image.denied", "The whole image was delivered, and the firmware says that it is not allowed to start it.";
     IMAGE_NO_PROOF = "image.no-proof", "The firmware says that it started an image, but this cell's image never announced itself.";
     IMAGE_PROOF_FORGED = "image.proof-forged", "Something announced itself as the payload, but not with this cell's proof.";
 

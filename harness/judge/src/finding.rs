@@ -22,6 +22,8 @@ pub enum Ending {
     Proof,
     /// The firmware's console says that the attempt failed.
     AttemptFailed,
+    /// The firmware's console says that it may not start the image.
+    Denied,
     /// The firmware's console says that there is nothing (more) to boot.
     NothingToBoot,
     /// The firmware's console reports a crash.
@@ -76,6 +78,7 @@ pub fn judge(timeline: &[Entry], watched: Watched) -> Finding {
     let stage = if tentative { facts.stage().max(Stage::Address) } else { facts.stage() };
     let outcome = match ending {
         _ if facts.genuine_proof => Outcome::Boots,
+        Ending::Denied => Outcome::Refuses,
         Ending::Proof | Ending::AttemptFailed | Ending::NothingToBoot => match facts.last_answer {
             Some(answer) if ended.since(answer) < PROMPT => Outcome::Refuses,
             _ => Outcome::GivesUp,
@@ -108,6 +111,9 @@ pub fn judge(timeline: &[Entry], watched: Watched) -> Finding {
 fn cause(facts: &Facts<'_>, stage: Stage, ending: Ending, image_started: bool) -> (Cause, Option<String>) {
     if facts.forged_proof {
         return (IMAGE_PROOF_FORGED, None);
+    }
+    if ending == Ending::Denied && stage == Stage::Image {
+        return (IMAGE_DENIED, head_note(facts));
     }
     if image_started {
         let cause = if ending == Ending::AttemptFailed { IMAGE_NOT_STARTED } else { IMAGE_NO_PROOF };

@@ -1,7 +1,7 @@
 //! A finding against its expectation.
 
 use crate::{Finding, Waivers};
-use record::{AssertionResult, Deviation, Expected, Level, Outcome, Verdict};
+use record::{AssertionResult, Capability, Deviation, Expected, Level, Verdict};
 
 /// A verdict and the waiver that shaped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,20 +23,20 @@ pub struct Charge<'a> {
     pub level: Level,
     /// What a conforming client does.
     pub expected: &'a Expected,
-    /// Whether the build is declared to lack something that the scenario needs. The cell ran all the same: a
-    /// declaration that the wire refutes is a failure.
-    pub declared_unsupported: bool,
+    /// What the build is declared to lack of what the scenario needs. The cell ran all the same: a declaration that the wire refutes is
+    /// a failure.
+    pub lacks: Option<Capability>,
 }
 
 /// Delivers the verdict on a finding.
 pub fn deliver(charge: Charge<'_>, finding: &Finding, waivers: &Waivers) -> Ruling {
     let observed = charge.level == Level::Observe;
-    if charge.declared_unsupported {
-        // Only a boot refutes the declaration: a build that cannot do it at all gives up or refuses as well.
-        let verdict = match finding.outcome {
-            Outcome::Boots if observed => Verdict::Pass,
-            Outcome::Boots => Verdict::Fail,
-            _ => Verdict::Unsupported,
+    if let Some(lack) = charge.lacks {
+        // A build that cannot do it at all mostly ends as one that is expected to fail does.
+        let verdict = match lack.is_shown_by(finding.outcome, finding.stage) {
+            true if observed => Verdict::Pass,
+            true => Verdict::Fail,
+            false => Verdict::Unsupported,
         };
         return Ruling { verdict, waiver: None };
     }
@@ -72,6 +72,7 @@ pub fn together(outcome: Verdict, conversation: &[AssertionResult]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use record::Outcome;
     use record::Stage;
 
     const CELL: &str = "http/x[a=1]@fw";
@@ -88,8 +89,13 @@ mod tests {
         unsupported: bool,
     ) -> Verdict {
         let waivers = Waivers::parse("w.yaml", waivers).expect("well-formed waivers");
-        let charge =
-            Charge { cell: CELL, version: "1.0", level, expected, declared_unsupported: unsupported };
+        let charge = Charge {
+            cell: CELL,
+            version: "1.0",
+            level,
+            expected,
+            lacks: unsupported.then_some(Capability::Ipv6),
+        };
         deliver(charge, finding, &waivers).verdict
     }
 
@@ -132,6 +138,19 @@ mod tests {
         let booted = finding(Outcome::Boots, Stage::Executed, None);
         assert_eq!(rule(Level::Must, &refusal, &booted, NONE, true), Verdict::Fail);
         assert_eq!(rule(Level::Observe, &refusal, &refused, NONE, true), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn secure_boot_shows_in_what_is_refused() {
+        for (outcome, stage, shown) in [
+            (Outcome::Refuses, Stage::Image, true),
+            (Outcome::GivesUp, Stage::Image, true),
+            (Outcome::GivesUp, Stage::Address, false),
+            (Outcome::Boots, Stage::Executed, false),
+        ] {
+            assert_eq!(Capability::SecureBoot.is_shown_by(outcome, stage), shown);
+            assert_eq!(Capability::Ipv6.is_shown_by(outcome, stage), outcome == Outcome::Boots);
+        }
     }
 
     #[test]

@@ -6,10 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+mod keys;
 mod load_option;
 mod path;
 mod store;
 
+pub use keys::keys;
 pub use load_option::LoadOption;
 pub use path::{Network, Node, device_path};
 pub use store::{GLOBAL, Store, StoreError, Variable, guid_text};

@@ -16,6 +16,10 @@ const HEADER_LENGTH: usize = 48;
 const STORE_HEADER: usize = 28;
 const VARIABLE_HEADER: usize = 60;
 const START: [u8; 2] = [0xaa, 0x55];
+/// EFI_VARIABLE_TIME_BASED_AUTHENTICATED_WRITE_ACCESS (UEFI 2.11 §8.2).
+const TIME_BASED: u32 = 0x20;
+/// When what is authenticated was written, as EFI_TIME: 2020-01-01.
+const WRITTEN: [u8; 16] = [0xe4, 0x07, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// States; each takes bits away from the one before, as flash does.
 const ADDED: u8 = 0x3f;
 const IN_DELETED_TRANSITION: u8 = 0xfe;
@@ -53,6 +57,17 @@ pub struct Store {
 }
 
 impl Store {
+    /// Reads the template of a flash image. Some builds bring a blank one, which the firmware formats when it starts: it gets what ArmVirtQemu
+    /// makes of it, the only one of which that is known.
+    pub fn of_template(mut flash: Vec<u8>) -> Result<Self, StoreError> {
+        let is_blank = flash.len() >= ARM_VOLUME
+            && flash.first().is_some_and(|first| flash.iter().all(|byte| byte == first));
+        if is_blank {
+            flash[..ARM_VOLUME].copy_from_slice(&arm_volume());
+        }
+        Self::parse(flash)
+    }
+
     /// Reads a flash image, which may be of any origin.
     pub fn parse(flash: Vec<u8>) -> Result<Self, StoreError> {
         let is_volume = flash.get(SIGNATURE) == Some(b"_FVH");
@@ -106,7 +121,9 @@ impl Store {
         entry.extend([ADDED, 0]);
         entry.extend(variable.attributes.to_le_bytes());
         // Monotonic count, time stamp and key: of authenticated variables only.
-        entry.extend([0; 8 + 16 + 4]);
+        entry.extend([0; 8]);
+        entry.extend(if variable.attributes & TIME_BASED == 0 { [0; 16] } else { WRITTEN });
+        entry.extend([0; 4]);
         let full = StoreError::Full(self.area.len());
         for length in [name.len(), variable.data.len()] {
             entry.extend(u32::try_from(length).map_err(|_| full)?.to_le_bytes());
@@ -160,6 +177,44 @@ impl Store {
         }
         found
     }
+}
+
+/// Bytes of ArmVirtQemu's volume: variables, working area and spare area of fault-tolerant writes, of a block each.
+const ARM_VOLUME: usize = 3 * ARM_BLOCK;
+const ARM_BLOCK: usize = 256 << 10;
+
+/// That volume, without any variable (PI 1.9 volume 3, §3.2.1; EFI_FAULT_TOLERANT_WORKING_BLOCK_HEADER).
+fn arm_volume() -> Vec<u8> {
+    // gEfiSystemNvDataFvGuid
+    const NV_DATA: [u8; 16] =
+        [0x8d, 0x2b, 0xf1, 0xff, 0x96, 0x76, 0x8b, 0x4c, 0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50];
+    // gEdkiiWorkingBlockSignatureGuid, CRC-32 of the header, its state, and the size of what follows.
+    const WORKING: [u8; 32] = [
+        0x2b, 0x29, 0x58, 0x9e, 0x68, 0x7c, 0x7d, 0x49, 0xa0, 0xce, 0x65, 0x00, 0xfd, 0x9f, 0x1b, 0x95, 0x5b,
+        0xe7, 0xc6, 0x86, 0xfe, 0xff, 0xff, 0xff, 0xe0, 0xff, 0x03, 0x00, 0, 0, 0, 0,
+    ];
+    const HEADER: u16 = 72;
+    let mut volume = vec![0; 16];
+    volume.extend(NV_DATA);
+    volume.extend((ARM_VOLUME as u64).to_le_bytes());
+    volume.extend(b"_FVH");
+    volume.extend(0x0004_feff_u32.to_le_bytes());
+    volume.extend(HEADER.to_le_bytes());
+    // Check sum and extended header, then revision 2.
+    volume.extend([0, 0, 0, 0, 0, 2]);
+    for number in [3, ARM_BLOCK as u32, 0, 0] {
+        volume.extend(number.to_le_bytes());
+    }
+    let words = volume.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let sum = words.fold(0_u16, u16::wrapping_add).wrapping_neg();
+    volume[50..52].copy_from_slice(&sum.to_le_bytes());
+    volume.extend(AUTHENTICATED);
+    volume.extend((ARM_BLOCK as u32 - u32::from(HEADER)).to_le_bytes());
+    volume.extend([0x5a, 0xfe, 0, 0, 0, 0, 0, 0]);
+    volume.resize(ARM_BLOCK, 0xff);
+    volume.extend(WORKING);
+    volume.resize(ARM_VOLUME, 0xff);
+    volume
 }
 
 /// A GUID as it is written: `8BE4DF61-93CA-11D2-AA0D-00E098032B8C`.
@@ -216,6 +271,19 @@ mod tests {
         assert_eq!(read.variables(), [other, variable("BootOrder", &[2, 0])]);
         let much = variable("X", &[0; 900]);
         assert_eq!(store.set(&much), Err(StoreError::Full(972)));
+    }
+
+    #[test]
+    fn a_blank_template_is_formatted_as_armvirtqemu_does() {
+        let mut store = Store::of_template(vec![0; 1 << 20]).unwrap();
+        // As in Debian's AAVMF_VARS.fd of 2025.02.
+        assert_eq!(store.bytes()[50..52], [0x28, 0x09]);
+        assert_eq!(store.bytes()[72 + 16..72 + 20], [0xb8, 0xff, 0x03, 0x00]);
+        assert_eq!(store.bytes().len(), 1 << 20);
+        store.set(&variable("BootOrder", &[1, 0])).unwrap();
+        assert_eq!(store.variables().len(), 1);
+        assert_eq!(Store::of_template(vec![0; 4096]).unwrap_err(), StoreError::Foreign);
+        assert_eq!(Store::of_template(vec![]).unwrap_err(), StoreError::Foreign);
     }
 
     #[test]

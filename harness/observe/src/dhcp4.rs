@@ -16,6 +16,7 @@ pub fn take(payload: &[u8], client: Mac, from_client: bool, journal: &mut Journa
     let options = message.opts();
     let text = |code| match options.get(code) {
         Some(DhcpOption::ClassIdentifier(bytes) | DhcpOption::BootfileName(bytes)) => Some(shown(bytes)),
+        Some(DhcpOption::UserClass(bytes)) => Some(shown(bytes)),
         Some(DhcpOption::Message(text)) => Some(text.clone()),
         _ => None,
     };
@@ -36,6 +37,7 @@ pub fn take(payload: &[u8], client: Mac, from_client: bool, journal: &mut Journa
             message: kind,
             xid,
             vendor_class: text(OptionCode::ClassIdentifier),
+            user_class: text(OptionCode::UserClass),
             architecture,
             server: address(OptionCode::ServerIdentifier),
             requested: address(OptionCode::RequestedIpAddress),

@@ -101,6 +101,24 @@ impl Image {
         Some(bytes)
     }
 
+    /// Where its COFF header has TimeDateStamp, which nothing depends on; `None` if it has none.
+    pub fn time_stamp_at(&self) -> Option<usize> {
+        self.is_pe().then(|| dword(self.bytes, 0x3c) + 8)
+    }
+
+    /// Copies to `ours` the fields that signing, and damage to a signed image, changes without making it another program: time stamp, check sum,
+    /// and where signatures are.
+    fn take_what_signers_change(&self, served: &[u8], ours: &mut [u8]) {
+        let Some(stamp) = self.time_stamp_at() else { return };
+        let optional = stamp - 8 + SIGNATURE_AND_FILE_HEADER;
+        let directory = optional + if word(self.bytes, optional) == 0x10b { 96 } else { 112 };
+        for field in [stamp..stamp + 4, optional + 64..optional + 68, directory + 32..directory + 40] {
+            if let Some(bytes) = served.get(field.clone()) {
+                ours[field].copy_from_slice(bytes);
+            }
+        }
+    }
+
     /// The machine field of its COFF header; 0 if it has none.
     pub fn machine(&self) -> u16 {
         if !self.is_pe() {
@@ -114,15 +132,19 @@ impl Image {
         let at = self.nonce_at();
         let nonce = served.get(at..at + NONCE)?.try_into().ok()?;
         let length = dword(served.get(at + NONCE..at + NONCE + 8)?, 4);
+        let is_same = |mut ours: Vec<u8>| {
+            self.take_what_signers_change(served, &mut ours);
+            served.starts_with(&ours)
+        };
         if length == 0 {
-            return served.starts_with(&self.with_nonce(nonce)).then_some((nonce, 0));
+            return is_same(self.with_nonce(nonce)).then_some((nonce, 0));
         }
         if !self.is_pe() {
             return None;
         }
         let begin = self.bytes.len().next_multiple_of(SECTOR);
         let content = served.get(begin..begin.checked_add(length)?)?;
-        served.starts_with(&self.before_content(nonce, length)?).then(|| (nonce, siphash(nonce, content)))
+        is_same(self.before_content(nonce, length)?).then(|| (nonce, siphash(nonce, content)))
     }
 }
 

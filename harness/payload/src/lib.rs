@@ -75,6 +75,15 @@ impl Payload {
         Ok(Self { image: filled.into(), content, ..self })
     }
 
+    /// The image with what `sign` makes of it: the same program.
+    ///
+    /// # Errors
+    /// Those of `sign`.
+    pub fn signed<E>(self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Self, E> {
+        let image = sign(&self.image)?.into();
+        Ok(Self { image, ..self })
+    }
+
     /// What a scenario serves in its place. The proof stays that of the whole image: whoever starts anything else does not make it.
     pub fn in_form(self, form: ImageForm) -> Self {
         let whole = &self.image;
@@ -85,6 +94,13 @@ impl Payload {
             ImageForm::Random => {
                 let mut bytes = Vec::new();
                 images::fill(self.nonce, whole.len(), &mut bytes);
+                bytes.into()
+            }
+            ImageForm::Tampered => {
+                let mut bytes = whole.to_vec();
+                if let Some(stamp) = self.built.time_stamp_at() {
+                    bytes[stamp] ^= 1;
+                }
                 bytes.into()
             }
             ImageForm::OtherArchitecture => {
@@ -161,7 +177,7 @@ mod tests {
             assert_eq!(architecture(&payload.image()), Some(image.architecture));
             for form in ImageForm::ALL {
                 let served = payload.clone().in_form(*form).image();
-                let is_whole = *form == ImageForm::Whole;
+                let is_whole = matches!(form, ImageForm::Whole | ImageForm::Tampered);
                 assert_eq!(architecture(&served) == Some(image.architecture), is_whole, "{form}");
             }
             let sizes = ImageForm::ALL.iter().map(|form| payload.clone().in_form(*form).image().len());

@@ -25,6 +25,10 @@ pub const X509: [u8; 16] =
 /// EFI_CERT_SHA256_GUID, c1c41626-504c-4092-aca9-41f936934328, as it is in memory.
 pub const SHA256: [u8; 16] =
     [0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x92, 0x40, 0xac, 0xa9, 0x41, 0xf9, 0x36, 0x93, 0x43, 0x28];
+/// EFI_CERT_X509_SHA256_GUID, 3bd2a492-96c0-4079-b420-fcf98ef103ed, as it is in memory. Its data is the digest of a certificate's
+/// TBSCertificate and the time since which it is revoked; all zero is always.
+pub const X509_SHA256: [u8; 16] =
+    [0x92, 0xa4, 0xd2, 0x3b, 0xc0, 0x96, 0x79, 0x40, 0xb4, 0x20, 0xfc, 0xf9, 0x8e, 0xf1, 0x03, 0xed];
 /// Owner of what we enrol, 1f5c0e5c-7e57-4b3d-9a3b-706c75676673 ("plugfs" at its end), as it is in memory.
 pub const OWNER: [u8; 16] =
     [0x5c, 0x0e, 0x5c, 0x1f, 0x57, 0x7e, 0x3d, 0x4b, 0x9a, 0x3b, 0x70, 0x6c, 0x75, 0x67, 0x66, 0x73];
@@ -56,7 +60,8 @@ pub fn certificate_list(certificate: &[u8]) -> Vec<u8> {
     list(X509, certificate)
 }
 
-pub(crate) fn list(kind: [u8; 16], data: &[u8]) -> Vec<u8> {
+/// A list with one signature of this type for our owner.
+pub fn list(kind: [u8; 16], data: &[u8]) -> Vec<u8> {
     let signature = GUID + data.len();
     let mut bytes = kind.to_vec();
     for size in [LIST_HEADER + signature, 0, signature] {

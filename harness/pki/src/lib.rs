@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+pub mod authenticode;
 pub mod edk2;
 mod mint;
 pub mod settings;

@@ -124,6 +124,11 @@ impl Pki {
         })
     }
 
+    /// The owner of a platform whose keys are ours: a certificate (DER) for PK and KEK (UEFI 2.11 §32.3).
+    pub fn platform_key(&self, date: DateTime) -> Result<Vec<u8>, MintError> {
+        self.root(&Authority::default(), 0, date)
+    }
+
     /// A root that no chain uses, number `number`, as public bundles have them by the dozen.
     pub(crate) fn root(
         &self,

@@ -15,6 +15,8 @@ pub enum Trust {
     /// Every anchor that a scenario of the run enrols, in one bundle: all cells share the snapshots.
     #[default]
     Anchors,
+    /// The anchors of this cell's own server only: for loaders that stop reading at an anchor that they do not understand.
+    Own,
     /// No bundle at all.
     None,
     /// A bundle of no bytes.
@@ -73,7 +75,7 @@ impl Pki {
         let bundle = match trust {
             Trust::None => return Ok(None),
             Trust::Empty => Vec::new(),
-            Trust::Anchors => lists().collect::<Vec<_>>().concat(),
+            Trust::Anchors | Trust::Own => lists().collect::<Vec<_>>().concat(),
             Trust::MalformedCertificate => {
                 let mut lists: Vec<_> = lists().collect();
                 lists.insert(lists.len().min(1), edk2::certificate_list(b"this is no certificate"));

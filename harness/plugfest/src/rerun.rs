@@ -38,6 +38,8 @@ impl Rerun {
         scenarios.push(parsed.clone());
         let cache = firmware::cache().map_err(Failure::infrastructure)?;
         run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
+        let store = Store::open(&cache);
+        run::supply(&mut plan, &open_catalog(None)?, &store, &mut |line| eprintln!("plugfest: {line}"));
         let mut qemus = Qemus::default();
         qemus.look_up(&plan.firmware[0]).map_err(Failure::infrastructure)?;
         Ok(Self { plan, run: run.clone(), qemus })
@@ -58,14 +60,18 @@ impl Rerun {
     /// Puts other items in their place.
     pub fn set_items(&mut self, items: Vec<(String, Vec<u8>)>) {
         let fw_cfg = items.into_iter().map(|(name, content)| (name, content.into())).collect();
-        self.plan.cells[0].equipment = Ok(run::Equipment { identity: None, fw_cfg });
+        if let Ok(equipment) = &mut self.plan.cells[0].equipment {
+            equipment.fw_cfg = fw_cfg;
+        }
     }
 
     /// The machine that the cell runs on, once it is recorded or replayed.
     pub fn machine(&self) -> Result<MachineConfig, Failure> {
         let guests = self.guests(None)?;
         let (cell, firmware) = (&self.plan.cells[0], &self.plan.firmware[0]);
-        runtime()?.block_on(guests.config(cell, firmware)).map_err(Failure::infrastructure)
+        let payload = run::payload(cell, firmware, self.run.seed).map_err(Failure::infrastructure)?;
+        let image = payload.image();
+        runtime()?.block_on(guests.config(cell, firmware, &image)).map_err(Failure::infrastructure)
     }
 
     /// Runs it once; evidence goes into `directory`, and the recording into another one that is there.

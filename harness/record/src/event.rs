@@ -225,6 +225,9 @@ pub enum Event {
         xid: u32,
         /// Option 60.
         vendor_class: Option<String>,
+        /// Option 77: what a loader says that it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_class: Option<String>,
         /// Option 93, first value.
         architecture: Option<u16>,
         /// Option 54: which server a REQUEST chose.

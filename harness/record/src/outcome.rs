@@ -109,6 +109,8 @@ words! {
         Ipv6 = "ipv6",
         /// PXE: a boot file by TFTP.
         Pxe = "pxe",
+        /// UEFI Secure Boot: only images that its keys vouch for are started.
+        SecureBoot = "secure-boot",
     }
 }
 
@@ -125,6 +127,21 @@ words! {
         Random = "random",
         /// The image for another architecture.
         OtherArchitecture = "other-architecture",
+        /// The image with one bit changed that its program does not depend on (TimeDateStamp of the PE header); as `whole` where it
+        /// is no PE image.
+        Tampered = "tampered",
+    }
+}
+
+impl Capability {
+    /// Whether a firmware that ends a probe so has it: Secure Boot shows in an image that is refused, everything else in what boots.
+    pub const fn is_shown_by(self, outcome: Outcome, stage: Stage) -> bool {
+        match self {
+            Self::SecureBoot => {
+                matches!(outcome, Outcome::Refuses | Outcome::GivesUp) && matches!(stage, Stage::Image)
+            }
+            Self::Http | Self::Https | Self::Ipv6 | Self::Pxe => matches!(outcome, Outcome::Boots),
+        }
     }
 }
 

@@ -324,6 +324,7 @@ mod tests {
             message: Dhcp4Message::Discover,
             xid: 1,
             vendor_class: None,
+            user_class: None,
             architecture: None,
             server: None,
             requested: None,

@@ -1,14 +1,13 @@
 //! One cell: a guest, a network, and the watch until the attempt has ended.
 
-use crate::variables;
 use crate::{Cell, Guests, Options, Started, Transcript, Unequipped};
+use crate::{image, variables};
 use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
 use firmware::{ConsoleSign, Firmware};
 use judge::{Ending, Finding, Watched};
 use payload::Payload;
 use record::{Accelerator, AssertionResult, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
 use services::{Network, NetworkError, address::GUEST_MAC};
-use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub(crate) enum CellError {
     #[error("{0}")]
     Unsupported(String),
     #[error("failed to prepare the payload: {0}")]
-    Payload(String),
+    Payload(#[from] image::PayloadError),
     #[error("failed to start the guest: {0}")]
     Start(#[from] crate::StartError),
     #[error("failed to keep evidence: {0}")]
@@ -105,14 +104,8 @@ pub(crate) async fn attempt<G: Guests>(
     options: &Options,
     directory: &str,
 ) -> Result<Finished, Unmeasured> {
-    let payload = Payload::new(firmware.architecture.as_str(), nonce(options.seed, &cell.id))
-        .map_err(|error| CellError::Payload(error.to_string()))?;
-    let payload = match cell.network.image.bytes.and_then(|bytes| usize::try_from(bytes).ok()) {
-        Some(bytes) => payload.filled_to(bytes).map_err(|error| CellError::Payload(error.to_string()))?,
-        None => payload,
-    };
-    let payload = payload.in_form(cell.network.image.form);
     let equipment = cell.equipment.as_ref().map_err(|why| CellError::from(why.clone()))?;
+    let payload = image::payload(cell, firmware, options.seed).map_err(CellError::from)?;
     let network = Network::with_identity(&cell.network, payload.image(), equipment.identity.as_deref())
         .map_err(CellError::from)?;
     let started = guests.start(cell, firmware, &payload.image()).await.map_err(CellError::from)?;
@@ -167,7 +160,16 @@ pub(crate) async fn attempt<G: Guests>(
     let evidence = paths(directory, &kept.files);
     match ending {
         Ok(ending) => Ok(Finished {
-            finding: judge::judge(&kept.entries, Watched { ending, ended: now, image_started, ipv6_began }),
+            finding: judge::judge(
+                &kept.entries,
+                // Of several steps, what starts is the first; how far the others got is on the wire.
+                Watched {
+                    ending,
+                    ended: now,
+                    image_started: image_started && cell.network.http.files.is_empty(),
+                    ipv6_began,
+                },
+            ),
             conversation: judge::hear(&kept.entries, &cell.conversation),
             transcript: Transcript::of(&kept.entries, firmware.family),
             client_hello: client_hello(&kept.entries),
@@ -224,14 +226,6 @@ fn client_hello(entries: &[Entry]) -> Option<ClientHello> {
     let first = all.next()?.clone();
     let resumes = first.resumes || all.any(|hello| hello.resumes);
     Some(ClientHello { resumes, ..first })
-}
-
-/// The nonce of a cell's payload: the same for the same seed and cell, different for any other.
-fn nonce(seed: u64, cell: &str) -> [u8; 16] {
-    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(cell).finalize();
-    let mut nonce = [0; 16];
-    nonce.copy_from_slice(&digest[..16]);
-    nonce
 }
 
 /// A frame of ours on its way to the guest.
@@ -387,11 +381,12 @@ impl<G: Guest> Watch<'_, G> {
                 Some(ConsoleSign::ImageStarted) => self.image_started = true,
                 Some(ConsoleSign::AttemptFailed)
                     if self.ipv6 && self.firmware.family.is_about_ipv4(&line) => {}
-                Some(ConsoleSign::AttemptFailed) if self.more_entries > 0 => {
+                Some(ConsoleSign::AttemptFailed | ConsoleSign::Denied) if self.more_entries > 0 => {
                     self.more_entries -= 1;
                     self.attempt_began = self.now;
                 }
                 Some(ConsoleSign::AttemptFailed) => return Ok(Some(Ending::AttemptFailed)),
+                Some(ConsoleSign::Denied) => return Ok(Some(Ending::Denied)),
                 Some(ConsoleSign::NothingToBoot) => return Ok(Some(Ending::NothingToBoot)),
                 Some(ConsoleSign::Crashed) => return Ok(Some(Ending::Crashed)),
                 None => {}

@@ -6,9 +6,12 @@
 
 use crate::{Cell, Plan};
 use firmware::Enrolment;
+use indexmap::IndexMap;
 use jiff::civil::{Date, DateTime};
-use pki::{Identity, MintError, Pki, edk2};
+use pki::authenticode::{Databases, SignError};
+use pki::{Identity, MintError, Pki, Trust, edk2};
 use scenario::Scenario;
+use services::client::Mode;
 use services::{Network, NetworkSettings};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +24,24 @@ pub struct Equipment {
     pub identity: Option<Arc<Identity>>,
     /// fw_cfg items: names and contents.
     pub fw_cfg: Vec<(String, Arc<[u8]>)>,
+    /// Who signs the image, in order.
+    pub signers: Vec<Arc<Identity>>,
+    /// What the signatures of all scenarios have enrolled (certificates, DER).
+    pub enrolled: Vec<Vec<u8>>,
+    /// The owner of the platform (certificate, DER), if keys are written.
+    pub platform_key: Option<Vec<u8>>,
+}
+
+impl Equipment {
+    /// What a client goes by that is served `image`, if its keys are in force.
+    ///
+    /// # Errors
+    /// [`SignError`] if the image is to be listed and has no digest.
+    pub fn keys(&self, cell: &Cell, image: &[u8]) -> Result<Option<Databases>, SignError> {
+        let secure_boot = &cell.network.client.secure_boot;
+        let are_in_force = secure_boot.mode == Mode::User;
+        are_in_force.then(|| secure_boot.databases(&self.enrolled, &self.signers, image)).transpose()
+    }
 }
 
 /// A chain and the date that it is minted for.
@@ -54,12 +75,20 @@ pub fn equip(plan: &mut Plan, scenarios: &[Scenario], pki: &Pki) {
     }
     let shipped = scenarios.iter().flat_map(|scenario| scenario.points().iter().map(|point| &point.network));
     let mut chains: Vec<Chain> = Vec::new();
-    for chain in needed.chain(shipped).filter_map(chain) {
+    let mut signing: Vec<Chain> = Vec::new();
+    let add = |chains: &mut Vec<Chain>, chain: Chain| {
         if !chains.contains(&chain) {
             chains.push(chain);
         }
+    };
+    let signs = needed
+        .clone()
+        .any(|network| network.client.secure_boot.is_set() || signers(network).next().is_some());
+    for network in needed.chain(shipped) {
+        chain(network).into_iter().for_each(|chain| add(&mut chains, chain));
+        signers(network).filter(|_| signs).for_each(|chain| add(&mut signing, chain));
     }
-    let minted = mint(pki, chains);
+    let minted = Mints { servers: mint(pki, chains), signers: mint(pki, signing) };
     let mut bundles = HashMap::new();
     for cell in &mut plan.cells {
         if needs_equipment(&cell.network) {
@@ -79,27 +108,53 @@ fn chain(network: &NetworkSettings) -> Option<Chain> {
     Network::certificate(network).ok().flatten().map(|settings| (settings, network.client.date))
 }
 
-/// The bundles that were made: by trust and date.
-type Bundles = HashMap<(pki::Trust, Date), Result<Option<Arc<[u8]>>, Unequipped>>;
+/// The chains of the image's signers.
+fn signers(network: &NetworkSettings) -> impl Iterator<Item = Chain> {
+    network.image.signatures.iter().map(|signature| (signature.chain(), network.client.date))
+}
+
+/// What was minted, by chain, in a fixed order.
+struct Mints {
+    servers: IndexMap<Chain, Minted>,
+    signers: IndexMap<Chain, Minted>,
+}
+
+fn anchors(minted: &IndexMap<Chain, Minted>, of: Date) -> Vec<Vec<u8>> {
+    let of_date = minted.iter().filter(|((_, date), _)| *date == of);
+    of_date
+        .filter_map(|(_, identity)| identity.as_ref().ok())
+        .flat_map(|identity| identity.anchors.clone())
+        .collect()
+}
+
+/// The bundles that were made: by trust, date, and anchors if they are a cell's own.
+type Bundles = HashMap<(Trust, Date, Option<Vec<Vec<u8>>>), Result<Option<Arc<[u8]>>, Unequipped>>;
 
 fn equipment(
     cell: &Cell,
     enrolment: Option<Enrolment>,
-    minted: &HashMap<Chain, Minted>,
+    minted: &Mints,
     pki: &Pki,
     bundles: &mut Bundles,
 ) -> Result<Equipment, Unequipped> {
     let client = &cell.network.client;
     let chain = chain(&cell.network);
-    let identity = chain.as_ref().map(|chain| minted[chain].clone()).transpose()?;
+    let identity = chain.as_ref().map(|chain| minted.servers[chain].clone()).transpose()?;
+    let signers =
+        signers(&cell.network).map(|chain| minted.signers[&chain].clone()).collect::<Result<_, _>>()?;
+    let mut enrolled = Vec::new();
+    let mut platform_key = None;
+    if client.secure_boot.is_set() {
+        enrolled = anchors(&minted.signers, client.date);
+        enrolled.sort_unstable();
+        enrolled.dedup();
+        platform_key = Some(pki.platform_key(midnight(client.date))?);
+    }
     let mut fw_cfg: Vec<(String, Arc<[u8]>)> = Vec::new();
     if enrolment == Some(Enrolment::Edk2FwCfg) && chain.is_some() {
-        let bundle = bundles.entry((client.trust, client.date)).or_insert_with(|| {
-            let of_date = minted.iter().filter(|((_, date), _)| *date == client.date);
-            let anchors: Vec<Vec<u8>> = of_date
-                .filter_map(|(_, identity)| identity.as_ref().ok())
-                .flat_map(|identity| identity.anchors.clone())
-                .collect();
+        let own = identity.as_ref().map(|identity| &identity.anchors).filter(|_| client.trust == Trust::Own);
+        let bundle = bundles.entry((client.trust, client.date, own.cloned())).or_insert_with(|| {
+            let anchors = own.cloned().unwrap_or_else(|| anchors(&minted.servers, client.date));
             let bundle = pki.edk2_bundle(client.trust, &anchors, midnight(client.date));
             bundle.map(|bundle| bundle.map(Arc::from)).map_err(|error| Unequipped::Failed(error.to_string()))
         });
@@ -109,13 +164,13 @@ fn equipment(
         let suites = client.suite_numbers().map_err(|error| Unequipped::Failed(error.to_string()))?;
         fw_cfg.extend(suites.map(|suites| (edk2::CIPHERS.to_owned(), edk2::cipher_list(&suites).into())));
     }
-    Ok(Equipment { identity, fw_cfg })
+    Ok(Equipment { identity, fw_cfg, signers, enrolled, platform_key })
 }
 
 /// Mints on all processors: the first time, there are keys to be made.
-fn mint(pki: &Pki, chains: Vec<Chain>) -> HashMap<Chain, Minted> {
+fn mint(pki: &Pki, chains: Vec<Chain>) -> IndexMap<Chain, Minted> {
     let next = AtomicUsize::new(0);
-    let minted = Mutex::new(HashMap::new());
+    let minted = Mutex::new(IndexMap::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {

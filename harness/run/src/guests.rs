@@ -11,7 +11,7 @@ pub trait Guests {
     /// The guest's end of the segment. Dropping it ends the guest.
     type Guest: wire::Guest;
 
-    /// Powers a guest on for `cell`. `image` is the boot image that the network serves; only a fake needs to know it.
+    /// Powers a guest on for `cell`. `image` is the boot image that the network serves.
     fn start(
         &self,
         cell: &Cell,

@@ -7,12 +7,12 @@ use machine::{
     choose_accelerator,
 };
 use record::{Accelerator, ClockMode, QemuRecord};
-use services::{NetworkSettings, address::GUEST_MAC, client, client::Boot, client::Protocol};
+use services::{address::GUEST_MAC, client, client::Boot, client::Protocol};
 use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,9 +74,10 @@ impl Qemus {
 
 fn machine_of(firmware: &Firmware) -> Result<MachineSpec, StartError> {
     let architecture = firmware.architecture;
-    firmware.family.machine(architecture).ok_or_else(|| {
+    let spec = firmware.family.machine(architecture).ok_or_else(|| {
         StartError(format!("{} has no machine for {}", firmware.family.id(), architecture.as_str()))
-    })
+    })?;
+    Ok(if firmware.smm { spec.with_smm() } else { spec })
 }
 
 /// Gives each cell a QEMU of its own: resumed from its firmware's snapshot, or powered on.
@@ -113,7 +114,14 @@ impl QemuGuests {
     }
 
     /// The machine of a cell.
-    pub async fn config(&self, cell: &Cell, firmware: &Firmware) -> Result<MachineConfig, StartError> {
+    ///
+    /// `image` is what it is served.
+    pub async fn config(
+        &self,
+        cell: &Cell,
+        firmware: &Firmware,
+        image: &[u8],
+    ) -> Result<MachineConfig, StartError> {
         let mut spec = machine_of(firmware)?;
         let qemu = self.qemu(firmware)?;
         let over = match cell.network.client.boot {
@@ -134,9 +142,16 @@ impl QemuGuests {
             Some(base) => (&**base, Some(firmware.code.clone())),
             None => (firmware, None),
         };
-        let vars = match nvram.entries.is_empty() {
-            true => first.vars.clone().map_or_else(|| self.settings(firmware), |vars| Ok(Some(vars)))?,
-            false => Some(self.vars(firmware, &spec, &cell.network)?),
+        let is_written = !nvram.entries.is_empty() || cell.network.client.secure_boot.is_set();
+        let vars = match (is_written, &first.vars) {
+            (true, Some(template)) => Some(self.vars(template, &spec, cell, image)?),
+            // Nothing is asked of a build that cannot do it; it is only probed.
+            (true, None) if cell.lacks.is_none() => {
+                return Err(StartError(format!("{} has no variable store to write to", firmware.id)));
+            }
+            (_, template) => {
+                template.clone().map_or_else(|| self.settings(firmware), |vars| Ok(Some(vars)))?
+            }
         };
         let mut config = MachineConfig {
             qemu: qemu.path.clone(),
@@ -201,20 +216,18 @@ impl QemuGuests {
         Ok(kept)
     }
 
-    /// The variables of a firmware with the scenario's boot entries, as a file like the above.
+    /// The variables `template` with the scenario's boot entries and keys, as a file like the above.
     fn vars(
         &self,
-        firmware: &Firmware,
+        template: &Path,
         spec: &MachineSpec,
-        network: &NetworkSettings,
+        cell: &Cell,
+        image: &[u8],
     ) -> Result<PathBuf, StartError> {
-        let Some(template) = &firmware.vars else {
-            return Err(StartError(format!("{} has no variable store for boot entries", firmware.id)));
-        };
         let failed = |error: std::io::Error| {
             StartError(format!("failed to make variables of {}: {error}", template.display()))
         };
-        let flash = variables::flash(std::fs::read(template).map_err(failed)?, spec, network)?;
+        let flash = variables::flash(std::fs::read(template).map_err(failed)?, spec, cell, image)?;
         self.keep(&flash).map_err(failed)
     }
 
@@ -342,9 +355,9 @@ impl Guests for QemuGuests {
         &self,
         cell: &Cell,
         firmware: &Firmware,
-        _image: &Arc<[u8]>,
+        image: &Arc<[u8]>,
     ) -> Result<Started<Machine>, StartError> {
-        let config = self.config(cell, firmware).await?;
+        let config = self.config(cell, firmware, image).await?;
         // Everything in it that cells of a run may have otherwise.
         let MachineConfig { spec, vars, fw_cfg_files, rtc_base, .. } = &config;
         let name = format!("{} {rtc_base} {spec:?} {vars:?} {fw_cfg_files:?}", firmware.id);

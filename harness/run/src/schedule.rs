@@ -410,7 +410,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             version: &self.plan.firmware[cell.firmware].version,
             level: cell.level,
             expected: &cell.expected,
-            declared_unsupported: cell.lacks.is_some(),
+            lacks: cell.lacks,
         };
         let ruling = deliver(charge, &finding, &self.options.waivers);
         let mut detail = finding.detail;
@@ -419,7 +419,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
             Some(_) => conversation.clear(),
             None => judge::excuse(&mut conversation, &cell.id, &firmware.version, &self.options.waivers),
         }
-        if let (Some(need), Outcome::Boots) = (cell.lacks, finding.outcome) {
+        if let Some(need) = cell.lacks.filter(|need| need.is_shown_by(finding.outcome, finding.stage)) {
             let id = if firmware.family.has(need) { &firmware.id } else { firmware.family.id() };
             detail.push_str(&format!(" But {id} is declared to be without {need}; mend the declaration."));
         }
@@ -520,13 +520,20 @@ struct Hindrance {
 
 /// What the result of a control, or of a probe, means for the cells that wait for it.
 fn hindrance(cell: &Cell, result: &CellResult) -> Option<Hindrance> {
-    if result.outcome == Some(Outcome::Boots) {
-        // A boot shows that this network and this firmware go together, whatever else is wrong with the verdict.
+    // What shows that this network and this firmware go together, whatever else is wrong with the verdict.
+    let shows = |(outcome, stage)| match cell.probes() {
+        Some(lack) => lack.is_shown_by(outcome, stage),
+        None => outcome == Outcome::Boots,
+    };
+    if result.outcome.zip(result.stage).is_some_and(shows) {
         return None;
     }
     match (cell.probes(), result.verdict) {
         (Some(lack), Verdict::Unsupported) => {
-            let why = format!("The firmware is declared to be without {lack}, and did not boot {}.", cell.id);
+            let why = format!(
+                "The firmware is declared to be without {lack}, and did not show the contrary in {}.",
+                cell.id
+            );
             Some(Hindrance { verdict: Verdict::Unsupported, why })
         }
         _ if cell.control && result.verdict != Verdict::Unsupported => {

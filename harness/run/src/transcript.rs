@@ -121,6 +121,7 @@ mod tests {
             message,
             xid,
             vendor_class: None,
+            user_class: None,
             architecture: Some(16),
             server: None,
             requested: None,

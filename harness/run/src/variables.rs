@@ -1,21 +1,52 @@
-//! Boot entries as a scenario has them, as a firmware's variables, and back.
+//! Boot entries and keys as a scenario has them, as a firmware's variables, and back.
 
-use crate::StartError;
+use crate::{Cell, StartError};
 use firmware::MachineSpec;
-use nvram::{LoadOption, Network, Node, Store, boot_variable, device_path, option_name, order};
+use nvram::{LoadOption, Network, Node, Store, boot_variable, device_path, keys, option_name, order};
+use pki::edk2;
 use record::Event;
 use services::NetworkSettings;
 use services::address::GUEST_MAC;
-use services::client::{BootEntry, FIRST_ENTRY, From, parse_mac};
+use services::client::{BootEntry, FIRST_ENTRY, From, Mode, parse_mac};
 
-/// The flash image `template` with the scenario's boot entries.
+/// The flash image `template` with the scenario's boot entries and keys. `image` is what the client is served.
 pub(crate) fn flash(
     template: Vec<u8>,
     spec: &MachineSpec,
-    network: &NetworkSettings,
+    cell: &Cell,
+    image: &[u8],
 ) -> Result<Vec<u8>, StartError> {
-    let failed = |error: nvram::StoreError| StartError(format!("failed to write boot entries: {error}"));
-    let mut store = Store::parse(template).map_err(failed)?;
+    let mut store = Store::of_template(template).map_err(failed)?;
+    if cell.network.client.secure_boot.is_set() {
+        set_keys(&mut store, cell, image)?;
+    }
+    if !cell.network.client.nvram.entries.is_empty() {
+        set_entries(&mut store, spec, &cell.network)?;
+    }
+    Ok(store.bytes().to_vec())
+}
+
+fn failed(error: nvram::StoreError) -> StartError {
+    StartError(format!("failed to write variables: {error}"))
+}
+
+/// The keys of Secure Boot (UEFI 2.11 §32.3, §32.4).
+fn set_keys(store: &mut Store, cell: &Cell, image: &[u8]) -> Result<(), StartError> {
+    let unequipped = || StartError("invariant: a cell with keys has been equipped with them".into());
+    let equipment = cell.equipment.as_ref().map_err(|_| unequipped())?;
+    let secure_boot = &cell.network.client.secure_boot;
+    let databases = secure_boot
+        .databases(&equipment.enrolled, &equipment.signers, image)
+        .map_err(|error| StartError(format!("failed to list the image: {error}")))?;
+    let owner = equipment.platform_key.as_ref().ok_or_else(unequipped)?;
+    let owner = (secure_boot.mode == Mode::User).then(|| edk2::certificate_list(owner));
+    for variable in keys(owner.as_deref(), &databases.db, &databases.dbx) {
+        store.set(&variable).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn set_entries(store: &mut Store, spec: &MachineSpec, network: &NetworkSettings) -> Result<(), StartError> {
     let nvram = &network.client.nvram;
     let number = |place: usize| FIRST_ENTRY + u16::try_from(place).unwrap_or_default();
     for (place, entry) in nvram.entries.iter().enumerate() {
@@ -28,7 +59,7 @@ pub(crate) fn flash(
     if let Some(next) = nvram.next {
         store.set(&boot_variable("BootNext", order(&[number(usize::from(next))]))).map_err(failed)?;
     }
-    Ok(store.bytes().to_vec())
+    Ok(())
 }
 
 fn option(

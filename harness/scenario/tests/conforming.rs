@@ -28,6 +28,10 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
     if let Some(bytes) = point.network.image.bytes {
         payload = payload.filled_to(bytes as usize).expect("a size that a scenario may have");
     }
+    for (signature, signer) in point.network.image.signatures.iter().zip(CERTIFICATES.signers(point)) {
+        let sign = |image: &[u8]| pki::authenticode::sign(image, &signer, signature.digest);
+        payload = payload.signed(sign).expect("an image that can be signed");
+    }
     payload = payload.in_form(point.network.image.form);
     let identity = CERTIFICATES.of_server(point);
     let mut network = match Network::with_identity(&point.network, payload.image(), identity) {
@@ -39,6 +43,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
         Err(error) => panic!("{}: {error}", point.id),
     };
     let behaviour = CERTIFICATES.client(behaviour, point);
+    let behaviour = behaviour.guarded(CERTIFICATES.keys(point, &payload.image()));
     // What a firmware that leaves them alone has in its variables at the end, BootNext not among it.
     let variables = || {
         let nvram = &point.network.client.nvram;

@@ -3,9 +3,11 @@
 
 mod machine;
 mod nvram;
+mod secure_boot;
 
 pub use machine::{Entropy, Machine, Nic, NicRom, SecondNic};
 pub use nvram::{BootEntry, FIRST_ENTRY, From, Nvram, StaticAddress, parse_mac};
+pub use secure_boot::{Listed, Mode, SecureBoot};
 
 use crate::{NetworkSettings, SettingsError, tls};
 use jiff::civil::{Date, date};
@@ -33,6 +35,8 @@ pub struct Settings {
     pub machine: Machine,
     /// What stands in its variables.
     pub nvram: Nvram,
+    /// Which images it may start.
+    pub secure_boot: SecureBoot,
 }
 
 /// The date when nothing else is asked for: certificates, leases and logs then look the same every day.
@@ -49,6 +53,7 @@ impl Default for Settings {
             suites: None,
             machine: Machine::default(),
             nvram: Nvram::default(),
+            secure_boot: SecureBoot::default(),
         }
     }
 }

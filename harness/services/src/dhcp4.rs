@@ -47,6 +47,8 @@ pub struct Settings {
     pub layout: Layout,
     /// What the ACK says otherwise than the OFFER did.
     pub ack: Ack,
+    /// What clients get that say of themselves what they are (option 77, RFC 3004), instead of `bootfile`.
+    pub user_classes: Vec<UserClass>,
     /// Servers beside ours on the same link, each with its own offer.
     pub more_servers: Vec<MoreServers>,
 }
@@ -67,6 +69,16 @@ pub struct Ack {
     pub server: Option<Ipv4Addr>,
     /// Guest seconds between a REQUEST and its ACK, 0 to 86400.
     pub delay_seconds: f64,
+}
+
+/// The boot file of clients of a user class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserClass {
+    /// What option 77 has, as one class or, as iPXE sends it, as it is.
+    pub name: String,
+    /// Boot file URL, with placeholders.
+    pub bootfile: String,
 }
 
 /// Servers that offer the same. A client that chooses one of them gets its ACK.
@@ -118,6 +130,7 @@ impl Default for Settings {
             lease_seconds: 3600,
             offer_delay_seconds: 0.0,
             request: RequestAnswer::Ack,
+            user_classes: Vec::new(),
             layout: Layout::default(),
             ack: Ack::default(),
             more_servers: Vec::new(),

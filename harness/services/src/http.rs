@@ -1,5 +1,6 @@
 //! HTTP/1.x server (RFC 9110, RFC 9112): its settings.
 
+mod file;
 mod message;
 mod outgoing;
 mod range;
@@ -9,6 +10,7 @@ mod session;
 mod site;
 mod transfer;
 
+pub use file::File;
 pub use message::{Coding, LineEnd, Message};
 pub(crate) use session::Session;
 pub(crate) use site::Site;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub interruption: Interruption,
     /// What is done about a request for a range of the image.
     pub ranges: Ranges,
+    /// What else it has. One at the boot file's URL stands in place of the image, which is then where `image.url` says.
+    pub files: Vec<File>,
 }
 
 impl Default for Settings {
@@ -72,6 +76,7 @@ impl Default for Settings {
             pace: Pace::default(),
             interruption: Interruption::default(),
             ranges: Ranges::Ignored,
+            files: Vec::new(),
         }
     }
 }
@@ -179,6 +184,11 @@ impl Settings {
         Header::check("network.http.headers", &self.headers, &mut texts)?;
         self.message.check(&mut texts)?;
         self.pace.check()?;
+        for (at, file) in self.files.iter().enumerate() {
+            let path = format!("network.http.files[{at}]");
+            file.check(&path)?;
+            texts.push((format!("{path}.content_type"), file.content_type.as_deref()));
+        }
         for (path, text) in texts {
             if text.is_some_and(|text| text.contains(['\r', '\n', '\0'])) {
                 let problem = "CR, LF or NUL would end the header field (RFC 9110 §5.5)";

@@ -1,6 +1,7 @@
 //! The boot image that is served.
 
 use crate::SettingsError;
+use pki::{authenticode::Digest, settings::ExtendedKeyUsage};
 use record::ImageForm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,18 +13,56 @@ pub struct Settings {
     /// Its size in bytes, 8192 to 1 GiB, rounded up to a multiple of 512; `null` is as small as it can be. Its content is looked
     /// at by the image itself when it runs.
     pub bytes: Option<u64>,
+    /// Where it is, with placeholders; `null` is at the boot file's URL.
+    pub url: Option<String>,
+    /// Who has signed it, and how: in this order. An image that is no PE image cannot be.
+    pub signatures: Vec<Signature>,
     /// What is served in its place.
     pub form: ImageForm,
 }
 
+/// A signature in the image (Authenticode; UEFI 2.11 §32.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signature {
+    /// The signer's chain; its leaf signs. Names are left out, and where nothing else is said it is for signing code. The anchor does not come
+    /// with it. What is `enrolled` of it is what the client's `db` has.
+    pub certificate: pki::Settings,
+    /// The hash function that image and signature go by.
+    pub digest: Digest,
+}
+
+impl Signature {
+    /// The signer's chain as it is minted.
+    pub fn chain(&self) -> pki::Settings {
+        let mut chain = self.certificate.clone();
+        chain.leaf.names.clear();
+        chain.leaf.common_name.get_or_insert_with(|| "plugfest test signer".into());
+        if chain.leaf.extended_key_usage == ExtendedKeyUsage::Server {
+            chain.leaf.extended_key_usage = ExtendedKeyUsage::CodeSigning;
+        }
+        chain
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self { bytes: None, form: ImageForm::Whole }
+        Self { bytes: None, url: None, signatures: Vec::new(), form: ImageForm::Whole }
     }
 }
 
 impl Settings {
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if self.signatures.len() > 8 {
+            let problem = format!("{} signatures; expected at most 8", self.signatures.len());
+            return Err(SettingsError::new("network.image.signatures", problem));
+        }
+        for (at, signature) in self.signatures.iter().enumerate() {
+            signature.chain().check().map_err(|error| {
+                let path = format!("network.image.signatures[{at}].certificate.{}", error.path);
+                SettingsError::new(path, error.problem)
+            })?;
+        }
         match self.bytes.filter(|bytes| !(8192..=1 << 30).contains(bytes)) {
             Some(bytes) => {
                 let problem = format!("{bytes} bytes; expected 8192 to 1073741824");

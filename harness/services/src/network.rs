@@ -97,7 +97,8 @@ impl Network {
         image: Arc<[u8]>,
         identity: Option<&pki::Identity>,
     ) -> Result<Self, NetworkError> {
-        let Expanded { dhcp4, bootfile, bootfiles6, location, certificate } = Expanded::new(settings)?;
+        let Expanded { dhcp4, http, image_url, bootfile, bootfiles6, location, certificate } =
+            Expanded::new(settings)?;
         let ipv6 = settings.client.boot.is_ipv6();
         let tls = match (certificate, identity) {
             (None, _) => None,
@@ -108,7 +109,7 @@ impl Network {
             }
         };
         let offered = if ipv6 { bootfiles6[0].as_deref() } else { bootfile.as_deref() };
-        let site = http::Site::new(settings.http.clone(), offered, location, Arc::clone(&image));
+        let site = http::Site::new(http, image_url.as_deref().or(offered), location, Arc::clone(&image));
         let addresses6 = if ipv6 { address::SERVER_ADDRESSES6 } else { &[] };
         let dhcp4 = dhcp4::Settings { enabled: settings.dhcp4.enabled && !ipv6, ..dhcp4 };
         let dns = Arc::new(settings.dns.clone());
@@ -163,6 +164,10 @@ impl Network {
 struct Expanded {
     /// The DHCPv4 settings.
     dhcp4: dhcp4::Settings,
+    /// The HTTP settings.
+    http: http::Settings,
+    /// Where the image is, if not at the boot file's URL.
+    image_url: Option<String>,
     /// The boot file that a DHCPv4 server names.
     bootfile: Option<String>,
     /// Those of the DHCPv6 servers, ours first.
@@ -178,6 +183,10 @@ impl Expanded {
             text.as_deref().map(|text| template::expand(text, path, settings)).transpose()
         };
         let mut dhcp4 = settings.dhcp4.clone();
+        for (at, class) in dhcp4.user_classes.iter_mut().enumerate() {
+            let path = format!("network.dhcp4.user_classes[{at}].bootfile");
+            class.bootfile = template::expand(&class.bootfile, &path, settings)?;
+        }
         for (text, path) in dhcp4.texts() {
             *text = expand(text, &path)?;
         }
@@ -186,6 +195,13 @@ impl Expanded {
         let entry = expand(&entry, "network.client.nvram.entries")?;
         let bootfile = entry.or_else(|| dhcp4.offered());
         let location = expand(&settings.http.location, "network.http.location")?;
+        let image_url = expand(&settings.image.url, "network.image.url")?;
+        let mut http = settings.http.clone();
+        for (at, file) in http.files.iter_mut().enumerate() {
+            let path = format!("network.http.files[{at}]");
+            file.url = template::expand(&file.url, &format!("{path}.url"), settings)?;
+            file.text = expand(&file.text, &format!("{path}.text"))?;
+        }
         let others = settings.dhcp6.more_servers.iter().map(|server| &server.bootfile);
         let bootfiles6 = std::iter::once(&settings.dhcp6.bootfile)
             .chain(others)
@@ -203,11 +219,13 @@ impl Expanded {
         settings.dns.check()?;
         settings.tftp.check()?;
         check_ip_version(settings)?;
-        settings.http.check(location.as_deref())?;
+        http.check(location.as_deref())?;
         let mut certificate = None;
         let offered =
             if settings.client.boot.is_ipv6() { bootfiles6[0].as_deref() } else { bootfile.as_deref() };
-        if settings.tls.is_in_use([offered, location.as_deref()]) {
+        let files = http.files.iter().map(|file| Some(file.url.as_str()));
+        let urls = [offered, location.as_deref(), image_url.as_deref()].into_iter().chain(files);
+        if settings.tls.is_in_use(urls) {
             settings.tls.check(settings.http.port)?;
             certificate = Some(settings.tls.certificate.expanded(|path, text| {
                 template::expand(text, &format!("network.tls.certificate.{path}"), settings)
@@ -218,7 +236,7 @@ impl Expanded {
                 SettingsError::new(format!("network.tls.certificate.{}", error.path), error.problem)
             })?;
         }
-        Ok(Self { dhcp4, bootfile, bootfiles6, location, certificate })
+        Ok(Self { dhcp4, http, image_url, bootfile, bootfiles6, location, certificate })
     }
 }
 

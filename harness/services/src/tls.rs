@@ -235,7 +235,7 @@ pub enum Message {
 
 impl Settings {
     /// Whether anything in the scenario speaks of TLS.
-    pub(crate) fn is_in_use(&self, urls: [Option<&str>; 2]) -> bool {
+    pub(crate) fn is_in_use<'a>(&self, urls: impl IntoIterator<Item = Option<&'a str>>) -> bool {
         let is_https = |url: &str| url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
         urls.into_iter().flatten().any(is_https) || *self != Self::default()
     }

@@ -34,14 +34,10 @@ impl Family for Edk2 {
         Some(match architecture {
             Architecture::Bios => return None,
             Architecture::X64 => q35,
-            // Debian's builds have their variables in SMM only, which has to be 32 bits as they are.
-            Architecture::Ia32 => MachineSpec {
-                machine: "q35,smm=on",
-                globals: &["driver=cfi.pflash01,property=secure,value=on"],
-                cpu: "max,lm=off,nx=off".into(),
-                cpu_without_entropy: "qemu32",
-                ..q35
-            },
+            // What an SMM has to be that is 32 bits itself.
+            Architecture::Ia32 => {
+                MachineSpec { cpu: "max,lm=off,nx=off".into(), cpu_without_entropy: "qemu32", ..q35 }
+            }
             // With RNDR: 2025.02 and later take no virtio-rng for it. Pointer authentication as the architecture has it
             // would take most of the time.
             Architecture::Aa64 => MachineSpec {
@@ -81,7 +77,11 @@ impl Family for Edk2 {
 
     fn has(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Http | Capability::Https | Capability::Ipv6 | Capability::Pxe => true,
+            Capability::Http
+            | Capability::Https
+            | Capability::Ipv6
+            | Capability::Pxe
+            | Capability::SecureBoot => true,
         }
     }
 
@@ -191,6 +191,7 @@ fn boot_manager_sign(said: &str) -> Option<ConsoleSign> {
     }
     let network = description.starts_with("UEFI HTTP") || description.starts_with("UEFI PXE");
     match verb {
+        "failed to load" if network && description.contains(": Access Denied") => Some(ConsoleSign::Denied),
         "failed to load" | "failed to start" if network => Some(ConsoleSign::AttemptFailed),
         "starting" if network => Some(ConsoleSign::ImageStarted),
         "loading" | "starting" => {

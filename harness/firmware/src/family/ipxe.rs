@@ -28,9 +28,8 @@ impl Family for Ipxe {
 
     fn has(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Http | Capability::Pxe | Capability::Ipv6 => true,
-            // Debian's builds are without.
-            Capability::Https => false,
+            Capability::Http | Capability::Https | Capability::Pxe | Capability::Ipv6 => true,
+            Capability::SecureBoot => false,
         }
     }
 

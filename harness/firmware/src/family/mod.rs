@@ -2,6 +2,7 @@
 
 mod edk2;
 mod ipxe;
+mod loader;
 mod seabios;
 mod u_boot;
 
@@ -45,6 +46,8 @@ pub enum ConsoleSign {
     AttemptStarted,
     /// The firmware ended the network boot attempt without starting an image.
     AttemptFailed,
+    /// The firmware obtained an image and says that it may not start it.
+    Denied,
     /// The firmware obtained an image and says that it starts it.
     ImageStarted,
     /// There is no network boot option, or nothing left to try.
@@ -102,6 +105,11 @@ pub struct MachineSpec {
 }
 
 impl MachineSpec {
+    /// A q35 with System Management Mode, from which alone the flash with the variables can be written.
+    pub fn with_smm(self) -> Self {
+        Self { machine: "q35,smm=on", globals: &["driver=cfi.pflash01,property=secure,value=on"], ..self }
+    }
+
     /// A PC with firmware in flash, which is told nothing. Families say what they have otherwise.
     fn pc() -> Self {
         Self {
@@ -182,4 +190,5 @@ pub fn by_id(id: &str) -> Option<&'static dyn Family> {
 }
 
 /// Every family.
-pub const ALL: &[&dyn Family] = &[&edk2::Edk2, &ipxe::Ipxe, &seabios::SeaBios, &u_boot::UBoot];
+pub const ALL: &[&dyn Family] =
+    &[&edk2::Edk2, &ipxe::Ipxe, &loader::Loader, &seabios::SeaBios, &u_boot::UBoot];

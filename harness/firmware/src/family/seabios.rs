@@ -27,7 +27,8 @@ impl Family for SeaBios {
     }
 
     fn has(&self, capability: Capability) -> bool {
-        Ipxe.has(capability)
+        // The option ROM is built without TLS.
+        capability != Capability::Https && Ipxe.has(capability)
     }
 
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {

@@ -58,7 +58,7 @@ impl Family for UBoot {
     fn has(&self, capability: Capability) -> bool {
         match capability {
             Capability::Pxe => true,
-            Capability::Http | Capability::Https | Capability::Ipv6 => false,
+            Capability::Http | Capability::Https | Capability::Ipv6 | Capability::SecureBoot => false,
         }
     }
 

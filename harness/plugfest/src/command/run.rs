@@ -139,6 +139,10 @@ fn prepare(args: &RunArgs, wanted_now: impl Fn(&str) -> bool) -> Result<Prepared
     }
     let cache = firmware::cache().map_err(Failure::infrastructure)?;
     run::equip(&mut plan, &scenarios, &pki::Pki::open(&cache));
+    let catalog = super::open_catalog(args.selection.catalog.as_deref())?;
+    run::supply(&mut plan, &catalog, &firmware::Store::open(&cache), &mut |line| {
+        eprintln!("plugfest: {line}")
+    });
     Ok(Prepared { plan, missing, qemus, waivers, baseline, clock, accel })
 }
 

@@ -129,11 +129,14 @@ impl Guests for Fakes {
         &self,
         cell: &Cell,
         firmware: &Firmware,
-        _image: &Arc<[u8]>,
+        image: &Arc<[u8]>,
     ) -> Result<Started<FakeGuest>, StartError> {
         let attempt = *self.attempts.borrow_mut().entry(cell.id.clone()).and_modify(|n| *n += 1).or_insert(1);
         let (behaviour, link) = (self.choice)(cell, firmware, attempt)?;
         let (behaviour, rtc_base) = equipped(behaviour, cell);
+        let equipment = cell.equipment.as_ref().ok();
+        let keys = equipment.and_then(|equipment| equipment.keys(cell, image).unwrap());
+        let behaviour = behaviour.guarded(keys);
         let guest = FakeGuest {
             firmware: FakeFirmware::new(behaviour),
             link: if self.stuck.get() { Link::Stuck } else { link },
@@ -187,6 +190,7 @@ pub fn build_of(id: &str, family: &'static dyn Family) -> Firmware {
         base: None,
         code_file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,
+        smm: false,
         lacks: Vec::new(),
     }
 }

@@ -321,6 +321,14 @@ fn plain() -> Vec<Row> {
             "image.not-started",
         ),
         row(
+            "denied",
+            "{ client: { secure_boot: { mode: user } }, image: { form: tampered, signatures: [{}] } }",
+            conforming(),
+            Refuses,
+            Stage::Image,
+            "image.denied",
+        ),
+        row(
             "silent-fallback",
             PLAIN,
             Behaviour { execution: Execution::LocalImage, ..conforming() },

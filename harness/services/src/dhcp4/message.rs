@@ -24,6 +24,7 @@ pub(crate) mod option {
     /// RFC 3046 §2.0.
     pub(crate) const RELAY_AGENT: u8 = 82;
     pub(crate) const VENDOR_CLASS: u8 = 60;
+    pub(crate) const USER_CLASS: u8 = 77;
     pub(crate) const CLIENT_IDENTIFIER: u8 = 61;
     pub(crate) const BOOTFILE_NAME: u8 = 67;
     /// RFC 4578 §2.1.

@@ -65,6 +65,7 @@ impl Server {
             message: kind,
             xid: request.xid,
             vendor_class: request.text(option::VENDOR_CLASS),
+            user_class: request.text(option::USER_CLASS),
             architecture: request
                 .option(option::CLIENT_ARCHITECTURE)
                 .and_then(|value| value.first_chunk().copied().map(u16::from_be_bytes)),
@@ -231,6 +232,8 @@ impl Server {
         if kind == Dhcp4Message::Ack {
             message.ciaddr = request.ciaddr;
         }
+        let of_class = self.of_user_class(request).filter(|_| offer.server == address::SERVER4);
+        let offer = &Offer { bootfile: of_class.or(offer.bootfile), ..*offer };
         self.configure(&mut message, offer, request);
         if kind == Dhcp4Message::Ack {
             message.options.retain(|(code, _)| !self.settings.ack.without.contains(code));
@@ -246,6 +249,23 @@ impl Server {
         message.ciaddr = request.ciaddr;
         self.configure(&mut message, &offer, request);
         self.reply(Dhcp4Message::Ack, request.client_mac(), request.ciaddr, message, &offer)
+    }
+
+    /// The boot file of the user class that a client says it is of (RFC 3004 §4: each with a length before it; iPXE leaves that out).
+    fn of_user_class(&self, request: &Message) -> Option<&str> {
+        let sent = request.option(option::USER_CLASS)?;
+        let is_of = |name: &[u8]| {
+            let mut classes = sent.as_slice();
+            let mut instances = std::iter::from_fn(|| {
+                let (length, rest) = classes.split_first()?;
+                let (class, rest) = rest.split_at_checked((*length).into())?;
+                classes = rest;
+                Some(class)
+            });
+            sent == name || instances.any(|class| class == name)
+        };
+        let classes = &self.settings.user_classes;
+        classes.iter().find(|class| is_of(class.name.as_bytes())).map(|class| class.bootfile.as_str())
     }
 
     /// Adds what the settings say about the network and the boot.

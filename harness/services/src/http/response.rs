@@ -12,8 +12,8 @@ use std::{ops::Range, sync::Arc};
 pub(super) enum Body {
     /// Nothing, because the method or the status has no content (RFC 9112 §6.3).
     None,
-    /// A short text.
-    Text(String),
+    /// A short text, or a file beside the image.
+    Other(Arc<[u8]>),
     /// A part of the boot image, or all of it.
     Image(Arc<[u8]>, Range<usize>),
 }
@@ -22,7 +22,7 @@ impl Body {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::None => 0,
-            Self::Text(text) => text.len(),
+            Self::Other(bytes) => bytes.len(),
             Self::Image(_, range) => range.len(),
         }
     }

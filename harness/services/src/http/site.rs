@@ -4,7 +4,7 @@ use super::outgoing::{Outgoing, Piece};
 use super::range::{LAST_MODIFIED, Selected, select};
 use super::request::Request;
 use super::response::{Body, Response, field, framing_fields, has_no_content, reason};
-use super::{Coding, Connection, Framing, HeadAnswer, Part, Ranges, Settings, Version};
+use super::{Coding, Connection, File, Framing, HeadAnswer, Part, Ranges, Settings, Version};
 use crate::{delay, url::Target};
 use flate2::{Compression, write::GzEncoder};
 use record::HeaderField;
@@ -23,6 +23,8 @@ pub(crate) struct Site {
     location: Option<String>,
     boot: Option<Target>,
     moved: Option<Target>,
+    /// What else there is.
+    files: Vec<(Target, Arc<[u8]>, Option<String>)>,
     /// The image in its content coding.
     image: Arc<[u8]>,
     /// Its entity tag (RFC 9110 §8.8.3).
@@ -50,14 +52,17 @@ struct Content {
 }
 
 impl Site {
-    /// A site whose settings have been checked. `bootfile` and `location` have no placeholders left.
+    /// A site whose settings have been checked, with the image at `url`. That and `location` have no placeholders left.
     pub(crate) fn new(
         settings: Settings,
-        bootfile: Option<&str>,
+        url: Option<&str>,
         location: Option<String>,
         image: Arc<[u8]>,
     ) -> Self {
-        let boot = bootfile.and_then(Target::of_url);
+        let boot = url.and_then(Target::of_url);
+        let file =
+            |file: &File| Some((Target::of_url(&file.url)?, file.content(), file.content_type.clone()));
+        let files = settings.files.iter().filter_map(file).collect();
         let moved =
             boot.as_ref().zip(location.as_deref()).and_then(|(boot, to)| Target::of_reference(to, boot));
         let image = match settings.message.coding {
@@ -68,7 +73,7 @@ impl Site {
             Ranges::Ignored => String::new(),
             _ => format!("\"{}\"", hex(&Sha256::digest(&image)[..8])),
         };
-        Self { settings, location, boot, moved, image, tag, interrupted: AtomicU32::new(0) }
+        Self { settings, location, boot, moved, files, image, tag, interrupted: AtomicU32::new(0) }
     }
 
     /// What is sent of `response`, and when.
@@ -82,7 +87,7 @@ impl Site {
         let mut pieces: Vec<Piece> = paced(Part::Head).into_iter().chain([head]).collect();
         let (bytes, image) = match response.body {
             Body::None => return Outgoing::new(pieces.into()),
-            Body::Text(text) => (Arc::from(text.into_bytes()), None),
+            Body::Other(bytes) => (bytes, None),
             Body::Image(image, range) => (image, Some(range)),
         };
         let range = image.clone().unwrap_or(0..bytes.len());
@@ -163,6 +168,11 @@ impl Site {
 
     fn content(&self, request: &Request, secure: bool) -> Content {
         let target = Target::of_request(&request.target, secure);
+        let file = self.files.iter().find(|(at, ..)| target.as_ref() == Some(at));
+        if let Some((_, bytes, media_type)) = file {
+            let body = Body::Other(Arc::clone(bytes));
+            return Content { status: 200, media_type: media_type.clone(), body, fields: Vec::new() };
+        }
         let (status, location) = match target {
             None => (404, None),
             Some(_) if target == self.boot => (self.settings.status, self.location.as_ref()),
@@ -258,7 +268,7 @@ fn text(status: u16) -> Content {
     Content {
         status,
         media_type: Some("text/plain".into()),
-        body: Body::Text(format!("{}\n", text.trim_end())),
+        body: Body::Other(format!("{}\n", text.trim_end()).into_bytes().into()),
         fields: Vec::new(),
     }
 }

@@ -36,6 +36,7 @@ fn build() -> Firmware {
         source: "fake firmware".into(),
         code: "/nonexistent".into(),
         vars: None,
+        files: Default::default(),
         base: None,
         code_file: ImageFile { file: "FAKE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,

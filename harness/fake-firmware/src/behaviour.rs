@@ -1,5 +1,6 @@
 //! What can be switched: habits in which real clients differ, and faults that a harness has to notice.
 
+use pki::authenticode::Databases;
 use std::net::Ipv4Addr;
 
 /// Everything about a client that a test may change. [`Default`] is [`Behaviour::conforming`].

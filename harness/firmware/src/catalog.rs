@@ -31,6 +31,8 @@ pub struct Build {
     pub code: PathBuf,
     /// Path of the variable store template inside the package.
     pub vars: Option<PathBuf>,
+    /// What else of the package is kept, by name: the other files of a loader.
+    pub files: IndexMap<String, PathBuf>,
     /// The build that starts it, where it is not what the machine starts with.
     pub base: Option<Box<Build>>,
     /// Its version, where the source does not say it.
@@ -97,6 +99,8 @@ struct Entry {
     #[serde(default, deserialize_with = "optional_path_in_package")]
     vars: Option<PathBuf>,
     #[serde(default)]
+    files: IndexMap<String, PackagePath>,
+    #[serde(default)]
     version: Option<String>,
     #[serde(default)]
     base: Option<String>,
@@ -131,6 +135,10 @@ fn path_in_package<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
         ))
     }
 }
+
+/// A path inside the package.
+#[derive(Deserialize)]
+struct PackagePath(#[serde(deserialize_with = "path_in_package")] PathBuf);
 
 fn optional_path_in_package<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     path_in_package(deserializer).map(Some)
@@ -207,6 +215,7 @@ impl Catalog {
                 version: e.version,
                 code: e.code,
                 vars: e.vars,
+                files: e.files.into_iter().map(|(name, path)| (name, path.0)).collect(),
                 base: base.transpose()?,
                 by_default: e.by_default,
                 smm: e.smm,

@@ -6,6 +6,7 @@ use crate::{
 };
 use record::ImageFile;
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -113,6 +114,7 @@ impl Firmware {
                 .join(":"),
             code: absolute(code)?,
             vars: vars.map(absolute).transpose()?,
+            files: BTreeMap::new(),
             base: None,
             code_file: ImageFile { file: file_name(code), sha256: code_digest },
             vars_file,
@@ -135,6 +137,8 @@ impl Firmware {
         let (code, code_file) = file(&build.code)?;
         let vars = build.vars.as_deref().map(file).transpose()?;
         let (vars, vars_file) = vars.unzip();
+        let files = build.files.iter().map(|(name, path)| Ok((name.clone(), file(path)?.0)));
+        let files = files.collect::<Result<_, ImageError>>()?;
         let version = build.version.clone().unwrap_or_else(|| format!("sha256:{}", &code_file.sha256[..12]));
         Ok(Self {
             id: build.id.clone(),
@@ -144,6 +148,7 @@ impl Firmware {
             source: build.source.to_string(),
             code,
             vars,
+            files,
             base: None,
             code_file,
             vars_file,

@@ -18,7 +18,7 @@ mod url;
 
 pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected};
 pub use family::{
-    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, Load, MachineSpec,
+    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, LOADER, Load, MachineSpec,
     by_id as family_by_id,
 };
 pub use image::ImageError;
@@ -28,7 +28,7 @@ pub use store::{AcquireError, Cached, Store, cache};
 pub use system::{SystemBuild, SystemError, system_builds};
 
 use record::{Accelerator, Capability, FirmwareRecord, ImageFile};
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// A firmware build that is on this machine and ready to run.
 #[derive(Clone)]
@@ -47,6 +47,8 @@ pub struct Firmware {
     pub code: PathBuf,
     /// Path of the variable store template.
     pub vars: Option<PathBuf>,
+    /// The other files of a loader, by name.
+    pub files: BTreeMap<String, PathBuf>,
     /// The firmware that starts it, where it is not what the machine starts with.
     pub base: Option<Box<Firmware>>,
     /// Name and digest of the code image.

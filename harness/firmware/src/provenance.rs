@@ -4,6 +4,7 @@ use crate::{Build, Firmware, digest, digest::Stamp};
 use record::ImageFile;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -34,6 +35,9 @@ pub struct Provenance {
     pub code: CachedImage,
     /// Variable store template.
     pub vars: Option<CachedImage>,
+    /// What else was kept of the package, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, CachedImage>,
 }
 
 /// An image in the cache.
@@ -65,6 +69,7 @@ impl Provenance {
         version: String,
         package_sha256: String,
         images: (CachedImage, Option<CachedImage>),
+        files: BTreeMap<String, CachedImage>,
     ) -> Self {
         Self {
             format: FORMAT,
@@ -77,6 +82,7 @@ impl Provenance {
             fetched: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             code: images.0,
             vars: images.1,
+            files,
         }
     }
 
@@ -99,10 +105,15 @@ impl Provenance {
         if !found.is_of(build) {
             return Err(Stale::Other);
         }
-        for image in std::iter::once(&found.code).chain(&found.vars) {
+        for image in found.images() {
             image.verify(&entry.join(&found.directory).join(&image.image.file)).map_err(Stale::Corrupt)?;
         }
         Ok(found)
+    }
+
+    /// Everything that was kept.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &CachedImage> {
+        std::iter::once(&self.code).chain(&self.vars).chain(self.files.values())
     }
 
     fn is_of(&self, build: &Build) -> bool {
@@ -116,6 +127,11 @@ impl Provenance {
             }
             && self.code.path == build.code
             && self.vars.as_ref().map(|vars| &vars.path) == build.vars.as_ref()
+            && self.files.len() == build.files.len()
+            && build
+                .files
+                .iter()
+                .all(|(name, path)| self.files.get(name).is_some_and(|image| image.path == *path))
     }
 
     /// The build as it lies in `entry`.
@@ -130,6 +146,7 @@ impl Provenance {
             source: format!("{} {}", self.source, self.version),
             code: path(&self.code),
             vars: self.vars.as_ref().map(path),
+            files: self.files.iter().map(|(name, image)| (name.clone(), path(image))).collect(),
             base: None,
             code_file: self.code.image.clone(),
             vars_file: self.vars.as_ref().map(|vars| vars.image.clone()),

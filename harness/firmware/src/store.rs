@@ -258,16 +258,21 @@ fn stage(build: &Build, package: &Package, images: &Path) -> Result<Provenance, 
         })
     };
     let images = (describe(&build.code)?, build.vars.as_deref().map(describe).transpose()?);
+    let files = build
+        .files
+        .iter()
+        .map(|(name, path)| Ok((name.clone(), describe(path)?)))
+        .collect::<Result<_, AcquireError>>()?;
     let said = build.version.clone().or_else(|| package.version.clone());
     let version = said.unwrap_or_else(|| format!("sha256:{}", &package.sha256[..12]));
-    Ok(Provenance::new(build, version, package.sha256.clone(), images))
+    Ok(Provenance::new(build, version, package.sha256.clone(), images, files))
 }
 
 /// Moves the images to their place, and only then the file that vouches for them.
 fn publish(provenance: &Provenance, images: &Path, entry: &Path) -> io::Result<()> {
     let place = entry.join(&provenance.directory);
     fs::create_dir_all(&place)?;
-    for image in std::iter::once(&provenance.code).chain(&provenance.vars) {
+    for image in provenance.images() {
         fs::rename(images.join(&image.image.file), place.join(&image.image.file))?;
     }
     File::open(&place)?.sync_all()?;

@@ -5,7 +5,7 @@
 #define PLUGFEST_ARCH_H
 
 // UEFI 2.11 §2.3: each architecture binds EFI's calls to one of its calling conventions.
-#if defined(PLUGFEST_BIOS)
+#if defined(PLUGFEST_BIOS) || defined(PLUGFEST_LINUX)
 #define EFIAPI
 #define PE_MACHINE 0 // no COFF header
 #elif defined(__x86_64__)

@@ -31,6 +31,8 @@ enum Form {
     },
     /// A network bootstrap program for a PC BIOS.
     Nbp,
+    /// The first process of Linux.
+    Init,
 }
 
 /// Every architecture.
@@ -76,13 +78,24 @@ pub const TARGETS: &[Target] = &[
         ],
         form: Form::Nbp,
     },
+    Target {
+        architecture: "linux-x64",
+        triple: "x86_64-unknown-linux-gnu",
+        flags: LINUX_FLAGS,
+        form: Form::Init,
+    },
 ];
+
+/// A program at a fixed place, without a library.
+const LINUX_FLAGS: &[&str] =
+    &["-DPLUGFEST_LINUX", "-fno-pic", "-fno-builtin", "-fno-asynchronous-unwind-tables"];
 
 impl Target {
     fn sources(&self) -> &'static [&'static str] {
         match self.form {
             Form::Efi { .. } => &["main.c", "announcement.c", "transmit.c"],
             Form::Nbp => &["nbp.c", "announcement.c"],
+            Form::Init => &["init.c", "announcement.c"],
         }
     }
 
@@ -90,6 +103,7 @@ impl Target {
         match self.form {
             Form::Efi { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h"],
             Form::Nbp => &["arch.h", "uefi.h", "announcement.h", "nbp.ld"],
+            Form::Init => &["arch.h", "uefi.h", "announcement.h"],
         }
     }
 
@@ -97,6 +111,7 @@ impl Target {
         match self.form {
             Form::Efi { .. } => ("lld-link", EFI_LINKER_FLAGS),
             Form::Nbp => ("ld.lld", NBP_LINKER_FLAGS),
+            Form::Init => ("ld.lld", INIT_LINKER_FLAGS),
         }
     }
 }
@@ -121,6 +136,8 @@ const EFI_LINKER_FLAGS: &[&str] = &[
 ];
 
 const NBP_LINKER_FLAGS: &[&str] = &["-m", "elf_i386", "--oformat", "binary"];
+
+const INIT_LINKER_FLAGS: &[&str] = &["-m", "elf_x86_64", "-static", "--strip-all", "--build-id=none"];
 
 /// Why the images could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -200,14 +217,13 @@ impl Toolchain {
                 }
                 Ok(image)
             }
-            Form::Nbp => {
+            Form::Nbp | Form::Init => {
                 let mut command = Command::new(self.ld_lld);
-                command
-                    .args(flags)
-                    .arg("-T")
-                    .arg(sources().join("nbp.ld"))
-                    .args(["-o", "payload"])
-                    .args(objects);
+                command.args(flags);
+                if target.form == Form::Nbp {
+                    command.arg("-T").arg(sources().join("nbp.ld"));
+                }
+                command.args(["-o", "payload"]).args(objects);
                 run(command.current_dir(out))?;
                 read(&out.join("payload"))
             }
@@ -217,7 +233,11 @@ impl Toolchain {
 
 /// Where the committed image for `target` is.
 pub fn image_path(target: &Target) -> PathBuf {
-    let extension = if target.form == Form::Nbp { "0" } else { "efi" };
+    let extension = match target.form {
+        Form::Efi { .. } => "efi",
+        Form::Nbp => "0",
+        Form::Init => "elf",
+    };
     package().join(format!("images/payload-{}.{extension}", target.architecture))
 }
 

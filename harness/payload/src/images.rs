@@ -5,7 +5,7 @@ use crate::siphash::siphash;
 /// An image as `cargo xtask payload` built it, with an empty slot.
 #[derive(Debug)]
 pub(crate) struct Image {
-    /// In the words of UEFI's removable-media file names.
+    /// In the words of UEFI's removable-media file names; with `linux-` before it, the first process of Linux.
     pub architecture: &'static str,
     pub bytes: &'static [u8],
 }
@@ -16,6 +16,7 @@ pub(crate) const ALL: &[Image] = &[
     Image { architecture: "arm", bytes: include_bytes!("../images/payload-arm.efi") },
     Image { architecture: "aa64", bytes: include_bytes!("../images/payload-aa64.efi") },
     Image { architecture: "bios", bytes: include_bytes!("../images/payload-bios.0") },
+    Image { architecture: "linux-x64", bytes: include_bytes!("../images/payload-linux-x64.elf") },
 ];
 
 /// What precedes the nonce in an image; `slot` in `efi/announcement.c`. After the nonce come where the content is, and how long.
@@ -182,13 +183,20 @@ mod tests {
             assert_eq!(markers, 1, "{}", image.architecture);
             assert_eq!(image.nonce_at() % 16, 0, "{}", image.architecture);
             assert_eq!(image.bytes[image.nonce_at()..][..24], [0; 24], "{}", image.architecture);
-            assert_eq!(image.is_pe(), image.architecture != "bios");
+            assert_eq!(image.is_pe(), !["bios", "linux-x64"].contains(&image.architecture));
             assert!(image.bytes.len() <= 8192, "{}", image.bytes.len());
         }
         let machines = ALL.iter().map(|image| (image.architecture, image.machine()));
         assert_eq!(
             machines.collect::<Vec<_>>(),
-            [("ia32", 0x14c), ("x64", 0x8664), ("arm", 0x1c2), ("aa64", 0xaa64), ("bios", 0)]
+            [
+                ("ia32", 0x14c),
+                ("x64", 0x8664),
+                ("arm", 0x1c2),
+                ("aa64", 0xaa64),
+                ("bios", 0),
+                ("linux-x64", 0)
+            ]
         );
     }
 

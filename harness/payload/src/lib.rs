@@ -10,6 +10,7 @@ mod announcement;
 pub mod compile;
 pub mod device_path;
 mod images;
+pub mod initramfs;
 mod siphash;
 
 pub use announcement::{ETHERTYPE, announce};
@@ -75,12 +76,12 @@ impl Payload {
         Ok(Self { image: filled.into(), content, ..self })
     }
 
-    /// The image with what `sign` makes of it: the same program.
+    /// The image as `wrap` makes it, signed or packed: the same program.
     ///
     /// # Errors
-    /// Those of `sign`.
-    pub fn signed<E>(self, sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Self, E> {
-        let image = sign(&self.image)?.into();
+    /// Those of `wrap`.
+    pub fn wrapped<E>(self, wrap: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> Result<Self, E> {
+        let image = wrap(&self.image)?.into();
         Ok(Self { image, ..self })
     }
 
@@ -190,7 +191,7 @@ mod tests {
     fn an_unknown_architecture_says_what_there_is() {
         assert_eq!(
             Payload::new("vax", [0; 16]).unwrap_err().to_string(),
-            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, bios"
+            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, bios, linux-x64"
         );
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Cell, Guests, Options, Started, Transcript, Unequipped};
 use crate::{image, variables};
 use evidence::{CellEvidence, CellMeta, EvidenceError, Files};
-use firmware::{ConsoleSign, Firmware};
+use firmware::{ConsoleSign, Firmware, LOADER};
 use judge::{Ending, Finding, Watched};
 use payload::Payload;
 use record::{Accelerator, AssertionResult, ClientHello, Direction, Entry, EvidencePaths, GuestTime};
@@ -18,6 +18,10 @@ use wire::{Event, Guest, GuestEvent, Node, Outbox};
 const POWER_ON_LIMIT: Duration = Duration::from_secs(600);
 /// Guest time after the first sign within which the attempt must end, however much the firmware talks.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(900);
+/// The same two for an attempt of several steps: loaders and kernels unpack, verify and probe without a word for longer than any timer of
+/// a firmware.
+const LOADER_SILENCE: Duration = Duration::from_secs(1500);
+const LOADERS_LIMIT: Duration = Duration::from_secs(3600);
 /// An answer that reaches the guest this much later than our services gave it says more about the host's load than
 /// about the firmware: EDK2's shortest timer that an answer of ours races against is 2 s.
 const LATE_ANSWER: Duration = Duration::from_secs(1);
@@ -118,6 +122,7 @@ pub(crate) async fn attempt<G: Guests>(
         payload: &payload,
         firmware,
         ipv6: cell.network.client.boot.is_ipv6(),
+        has_loaders: !cell.network.http.files.is_empty(),
         evidence,
         now: GuestTime::ZERO,
         power_on: true,
@@ -242,6 +247,8 @@ struct Watch<'a, G> {
     firmware: &'a Firmware,
     /// Whether the cell is about a boot over IPv6: an attempt over IPv4 that fails before it ends nothing.
     ipv6: bool,
+    /// Whether what the firmware starts goes on by itself.
+    has_loaders: bool,
     evidence: CellEvidence,
     now: GuestTime,
     /// No sign of a network boot yet.
@@ -271,7 +278,7 @@ impl<G: Guest> Watch<'_, G> {
                 return Ok(ending);
             }
             if self.now >= self.limit() {
-                let talked_on = !self.power_on && self.now.since(self.attempt_began) >= ATTEMPT_LIMIT;
+                let talked_on = !self.power_on && self.now.since(self.attempt_began) >= self.patience().1;
                 return Ok(if talked_on { Ending::Limit } else { Ending::Silence });
             }
         }
@@ -305,8 +312,16 @@ impl<G: Guest> Watch<'_, G> {
         if self.power_on {
             return GuestTime::ZERO + POWER_ON_LIMIT;
         }
-        let silence = Duration::from_secs(self.firmware.family.longest_timeout_seconds().into());
-        (self.last_sign + silence).min(self.attempt_began + ATTEMPT_LIMIT)
+        let (silence, attempt) = self.patience();
+        (self.last_sign + silence).min(self.attempt_began + attempt)
+    }
+
+    /// How long it may be silent, and how long the attempt may take.
+    fn patience(&self) -> (Duration, Duration) {
+        if self.has_loaders {
+            return (LOADER_SILENCE, LOADERS_LIMIT);
+        }
+        (Duration::from_secs(self.firmware.family.longest_timeout_seconds().into()), ATTEMPT_LIMIT)
     }
 
     fn take(&mut self, event: GuestEvent) -> Result<Option<Ending>, CellError> {
@@ -376,7 +391,7 @@ impl<G: Guest> Watch<'_, G> {
             if is_about_another_card(&line) {
                 continue;
             }
-            match self.firmware.family.console_sign(&line) {
+            match self.console_sign(&line) {
                 Some(ConsoleSign::AttemptStarted) => self.attempt_started(&line),
                 Some(ConsoleSign::ImageStarted) => self.image_started = true,
                 Some(ConsoleSign::AttemptFailed)
@@ -394,15 +409,22 @@ impl<G: Guest> Watch<'_, G> {
         }
         // The firmware may hang before it ends the line that says that the attempt has started, and a prompt is never ended.
         let line = self.evidence.unfinished_console_line();
-        match self.firmware.family.console_sign(line) {
+        match self.console_sign(line) {
             Some(ConsoleSign::AttemptStarted) => {
                 let line = line.to_owned();
                 self.attempt_started(&line);
                 Ok(None)
             }
             Some(ConsoleSign::NothingToBoot) => Ok(Some(Ending::NothingToBoot)),
+            Some(ConsoleSign::AttemptFailed) if self.has_loaders => Ok(Some(Ending::AttemptFailed)),
             _ => Ok(None),
         }
+    }
+
+    /// What a line tells, of the firmware or of what it has started.
+    fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
+        let of_loader = || LOADER.console_sign(line).filter(|_| self.has_loaders);
+        self.firmware.family.console_sign(line).or_else(of_loader)
     }
 
     fn attempt_started(&mut self, line: &str) {

@@ -2,8 +2,9 @@
 
 use crate::Cell;
 use firmware::Firmware;
-use payload::Payload;
+use payload::{Payload, initramfs};
 use pki::authenticode;
+use services::image::Kind;
 use sha2::{Digest, Sha256};
 
 /// Why there is no payload.
@@ -12,6 +13,9 @@ pub enum PayloadError {
     /// There is none of that architecture or size.
     #[error(transparent)]
     Payload(#[from] payload::PayloadError),
+    /// It cannot be put into an initial RAM file system.
+    #[error(transparent)]
+    Initramfs(#[from] initramfs::InitramfsError),
     /// It cannot be signed.
     #[error("failed to sign the image: {0}")]
     Sign(#[from] authenticode::SignError),
@@ -20,13 +24,27 @@ pub enum PayloadError {
 /// The payload of `cell`, which has been equipped, as its scenario has it: of a size, signed, and in the form that is served.
 pub fn payload(cell: &Cell, firmware: &Firmware, seed: u64) -> Result<Payload, PayloadError> {
     let settings = &cell.network.image;
-    let mut payload = Payload::new(firmware.architecture.as_str(), nonce(seed, &cell.id))?;
+    let architecture = match settings.kind {
+        Kind::Program => firmware.architecture.as_str().to_owned(),
+        Kind::Initramfs => format!("linux-{}", firmware.architecture.as_str()),
+    };
+    let mut payload = Payload::new(&architecture, nonce(seed, &cell.id))?;
     if let Some(bytes) = settings.bytes.and_then(|bytes| usize::try_from(bytes).ok()) {
         payload = payload.filled_to(bytes)?;
     }
+    if settings.kind == Kind::Initramfs {
+        let modules = match &settings.modules {
+            Some(modules) => {
+                let from = modules.bytes.as_deref().unwrap_or_default();
+                initramfs::modules(from, &modules.names)?
+            }
+            None => Vec::new(),
+        };
+        payload = payload.wrapped(|init| initramfs::archive(init, &modules))?;
+    }
     let signers = cell.equipment.as_ref().map(|equipment| equipment.signers.as_slice()).unwrap_or_default();
     for (signature, signer) in settings.signatures.iter().zip(signers) {
-        payload = payload.signed(|image| authenticode::sign(image, signer, signature.digest))?;
+        payload = payload.wrapped(|image| authenticode::sign(image, signer, signature.digest))?;
     }
     Ok(payload.in_form(settings.form))
 }

@@ -367,7 +367,8 @@ impl Guests for QemuGuests {
                 // TLS is arithmetic too; everything else mostly waits. With IPv6 there is more to do at each of the firmware's
                 // ticks: EDK2 2026.08 was seen to stop for good on a processor that is half as fast.
                 let has_tls = cell.equipment.as_ref().is_ok_and(|equipment| equipment.identity.is_some());
-                let works = has_tls || cell.network.client.boot.is_ipv6();
+                let goes_on = !cell.network.http.files.is_empty();
+                let works = has_tls || goes_on || cell.network.client.boot.is_ipv6();
                 let instruction = if works { Instruction::Short } else { Instruction::Long };
                 self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
             }

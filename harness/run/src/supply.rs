@@ -11,11 +11,14 @@ pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn F
     let mut known: HashMap<String, Result<Arc<[u8]>, Unequipped>> = HashMap::new();
     for cell in &mut plan.cells {
         let architecture = plan.firmware[cell.firmware].architecture.as_str();
-        for file in &mut cell.network.http.files {
-            let Some(loader) = &file.loader else { continue };
-            let id = loader.replace("{architecture}", architecture);
-            match known.entry(id).or_insert_with_key(|id| obtain(id, catalog, store, say)) {
-                Ok(bytes) => file.bytes = Some(Arc::clone(bytes)),
+        let files = cell.network.http.files.iter_mut();
+        let files = files.filter_map(|file| Some((file.loader.as_ref()?, &mut file.bytes)));
+        let modules =
+            cell.network.image.modules.iter_mut().map(|modules| (&modules.from, &mut modules.bytes));
+        for (name, place) in files.chain(modules) {
+            let name = name.replace("{architecture}", architecture);
+            match known.entry(name).or_insert_with_key(|name| obtain(name, catalog, store, say)) {
+                Ok(bytes) => *place = Some(Arc::clone(bytes)),
                 Err(why) => cell.equipment = Err(why.clone()),
             }
         }
@@ -23,15 +26,19 @@ pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn F
 }
 
 fn obtain(
-    id: &str,
+    name: &str,
     catalog: &Catalog,
     store: &Store,
     say: &mut dyn FnMut(&str),
 ) -> Result<Arc<[u8]>, Unequipped> {
-    let build = catalog
-        .build(id)
-        .ok_or_else(|| Unequipped::Unsupported(format!("the catalog has no loader `{id}`")))?;
-    let failed = |why: &dyn std::fmt::Display| Unequipped::Failed(format!("failed to obtain {id}: {why}"));
+    let (id, file) = name.split_once('/').map_or((name, None), |(id, file)| (id, Some(file)));
+    let unknown = || Unequipped::Unsupported(format!("the catalog has no loader `{name}`"));
+    let build = catalog.build(id).ok_or_else(unknown)?;
+    let failed = |why: &dyn std::fmt::Display| Unequipped::Failed(format!("failed to obtain {name}: {why}"));
     let loader = store.get(build, say).map_err(|error| failed(&error))?;
-    Ok(std::fs::read(&loader.code).map_err(|error| failed(&error))?.into())
+    let path = match file {
+        Some(file) => loader.files.get(file).ok_or_else(unknown)?,
+        None => &loader.code,
+    };
+    Ok(std::fs::read(path).map_err(|error| failed(&error))?.into())
 }

@@ -30,7 +30,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
     }
     for (signature, signer) in point.network.image.signatures.iter().zip(CERTIFICATES.signers(point)) {
         let sign = |image: &[u8]| pki::authenticode::sign(image, &signer, signature.digest);
-        payload = payload.signed(sign).expect("an image that can be signed");
+        payload = payload.wrapped(sign).expect("an image that can be signed");
     }
     payload = payload.in_form(point.network.image.form);
     let identity = CERTIFICATES.of_server(point);

@@ -5,6 +5,7 @@ use pki::{authenticode::Digest, settings::ExtendedKeyUsage};
 use record::ImageForm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The `image:` block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -13,12 +14,40 @@ pub struct Settings {
     /// Its size in bytes, 8192 to 1 GiB, rounded up to a multiple of 512; `null` is as small as it can be. Its content is looked
     /// at by the image itself when it runs.
     pub bytes: Option<u64>,
+    /// What kind of file it is.
+    pub kind: Kind,
+    /// Modules of Linux that an initial RAM file system loads before it can send.
+    pub modules: Option<Modules>,
     /// Where it is, with placeholders; `null` is at the boot file's URL.
     pub url: Option<String>,
     /// Who has signed it, and how: in this order. An image that is no PE image cannot be.
     pub signatures: Vec<Signature>,
     /// What is served in its place.
     pub form: ImageForm,
+}
+
+/// What kind of file the image is; the program in it is the same in all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A program for the firmware: an EFI application, or a network bootstrap program for a PC BIOS.
+    #[default]
+    Program,
+    /// An initial RAM file system for Linux (cpio, newc), whose first process is the program.
+    Initramfs,
+}
+
+/// Modules of Linux, from the initial RAM file system that a loader comes with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Modules {
+    /// A file of a build of the catalog, as in `http.files[].loader`.
+    pub from: String,
+    /// Their names, in the order in which they need each other.
+    pub names: Vec<String>,
+    /// That file, once it has been obtained.
+    #[serde(skip)]
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 /// A signature in the image (Authenticode; UEFI 2.11 §32.2).
@@ -47,7 +76,14 @@ impl Signature {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { bytes: None, url: None, signatures: Vec::new(), form: ImageForm::Whole }
+        Self {
+            bytes: None,
+            kind: Kind::Program,
+            modules: None,
+            url: None,
+            signatures: Vec::new(),
+            form: ImageForm::Whole,
+        }
     }
 }
 

@@ -4,6 +4,19 @@
 use super::{Architecture, ConsoleSign, Family, MachineSpec};
 use record::Capability;
 
+/// What loaders say, and what it means.
+const PHRASES: &[(&str, &str)] = &[
+    (
+        "Failed to fetch image: Not Found",
+        "shim asked for a file that the server does not have; some of them are optional",
+    ),
+    ("Unable to fetch HTTP image", "shim did not get its second stage"),
+    ("start_image() returned ", "shim gives up its second stage"),
+    ("Security Policy Violation", "shim does not trust what it was about to start"),
+    ("grub> ", "GRUB found no configuration and waits for somebody who types"),
+    ("Kernel panic - not syncing", "Linux stopped for good"),
+];
+
 /// The family of loaders.
 pub struct Loader;
 
@@ -24,12 +37,16 @@ impl Family for Loader {
         false
     }
 
-    fn console_sign(&self, _: &str) -> Option<ConsoleSign> {
+    fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
+        // GRUB waits for somebody who types, shim and Linux for nothing.
+        if line == "grub> " || line.contains("Kernel panic - not syncing") {
+            return Some(ConsoleSign::AttemptFailed);
+        }
         None
     }
 
-    fn console_meaning(&self, _: &str) -> Option<&'static str> {
-        None
+    fn console_meaning(&self, line: &str) -> Option<&'static str> {
+        PHRASES.iter().find(|(phrase, _)| line.contains(phrase)).map(|(_, meaning)| *meaning)
     }
 
     fn longest_timeout_seconds(&self) -> u32 {

@@ -189,6 +189,9 @@ pub fn by_id(id: &str) -> Option<&'static dyn Family> {
     ALL.iter().copied().find(|family| family.id() == id)
 }
 
+/// What firmware starts and what goes on to boot.
+pub const LOADER: &dyn Family = &loader::Loader;
+
 /// Every family.
 pub const ALL: &[&dyn Family] =
     &[&edk2::Edk2, &ipxe::Ipxe, &loader::Loader, &seabios::SeaBios, &u_boot::UBoot];

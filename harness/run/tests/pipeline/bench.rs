@@ -187,6 +187,7 @@ pub fn build_of(id: &str, family: &'static dyn Family) -> Firmware {
         source: "fake firmware".into(),
         code: "/nonexistent".into(),
         vars: None,
+        files: Default::default(),
         base: None,
         code_file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
         vars_file: None,

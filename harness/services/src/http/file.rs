@@ -13,7 +13,8 @@ pub struct File {
     pub url: String,
     /// What is in it, with placeholders. This or `loader`.
     pub text: Option<String>,
-    /// A build of the catalog whose code is in it. `{architecture}` is that of the client.
+    /// A build of the catalog whose code is in it, or with `/NAME` behind it another of its files. `{architecture}` is that of the
+    /// client.
     pub loader: Option<String>,
     /// Content-Type; `null` sends none.
     pub content_type: Option<String>,

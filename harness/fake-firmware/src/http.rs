@@ -102,6 +102,12 @@ pub(crate) fn handler(content_type: Option<&str>, url: &Url, behaviour: &Behavio
     let by_type = media_type.and_then(|media_type| match media_type.to_ascii_lowercase().as_str() {
         "application/efi" => Some(Handler::Application),
         "application/vnd.efi-iso" | "application/vnd.efi-img" => Some(Handler::RamDisk),
+        // As IANA has them registered.
+        "application/vnd.efi.iso" | "application/vnd.efi.img"
+            if behaviour.media_type == MediaType::IgnoringParameters =>
+        {
+            Some(Handler::RamDisk)
+        }
         _ => None,
     });
     let suffix = match behaviour.suffix {

@@ -9,6 +9,7 @@
 mod announcement;
 pub mod compile;
 pub mod device_path;
+pub mod disk;
 mod images;
 pub mod initramfs;
 mod siphash;

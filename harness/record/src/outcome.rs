@@ -109,6 +109,8 @@ words! {
         Ipv6 = "ipv6",
         /// PXE: a boot file by TFTP.
         Pxe = "pxe",
+        /// Boot of a disk or a disc that is fetched into memory (UEFI 2.11 §24.7).
+        RamDisk = "ram-disk",
         /// UEFI Secure Boot: only images that its keys vouch for are started.
         SecureBoot = "secure-boot",
     }
@@ -140,7 +142,9 @@ impl Capability {
             Self::SecureBoot => {
                 matches!(outcome, Outcome::Refuses | Outcome::GivesUp) && matches!(stage, Stage::Image)
             }
-            Self::Http | Self::Https | Self::Ipv6 | Self::Pxe => matches!(outcome, Outcome::Boots),
+            Self::Http | Self::Https | Self::Ipv6 | Self::Pxe | Self::RamDisk => {
+                matches!(outcome, Outcome::Boots)
+            }
         }
     }
 }

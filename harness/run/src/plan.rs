@@ -15,11 +15,12 @@ const CONTROL_WITHOUT_HTTP: &str = "control/pxe";
 
 /// The controls, as shipped. What one of them needs, it probes: a firmware that is declared to be without that and does
 /// not boot it is not tried on the other scenarios that need it. A new one is a file there and a line here.
-const SHIPPED: [(&str, &[u8]); 5] = [
+const SHIPPED: [(&str, &[u8]); 6] = [
     (CONTROL, include_bytes!("../../../scenarios/control/plain.yaml")),
     (CONTROL_WITHOUT_HTTP, include_bytes!("../../../scenarios/control/pxe.yaml")),
     ("control/https", include_bytes!("../../../scenarios/control/https.yaml")),
     ("control/ipv6", include_bytes!("../../../scenarios/control/ipv6.yaml")),
+    ("control/ram-disk", include_bytes!("../../../scenarios/control/ram-disk.yaml")),
     ("control/secure-boot", include_bytes!("../../../scenarios/control/secure-boot.yaml")),
 ];
 
@@ -178,7 +179,7 @@ mod tests {
         }
         assert_eq!(controls[0].points()[0].network, services::NetworkSettings::default());
         let needs: Vec<_> = controls.iter().filter_map(|control| control.needs.last().copied()).collect();
-        use Capability::{Http, Https, Ipv6, Pxe, SecureBoot};
-        assert_eq!(needs, [Http, Pxe, Https, Ipv6, SecureBoot]);
+        use Capability::{Http, Https, Ipv6, Pxe, RamDisk, SecureBoot};
+        assert_eq!(needs, [Http, Pxe, Https, Ipv6, RamDisk, SecureBoot]);
     }
 }

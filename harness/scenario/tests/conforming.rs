@@ -5,10 +5,10 @@ mod support;
 
 use fake_firmware::{Behaviour, FakeFirmware, NOT_OF_OPENSSL, Tls};
 use judge::{Ending, Finding, Watched, hear, judge};
-use payload::Payload;
+use payload::{Payload, disk};
 use record::{Assertion, AssertionState, Bounds, Entry, Matcher};
 use scenario::{Point, Scenario, load_dir};
-use services::{Network, NetworkError};
+use services::{Network, NetworkError, image::Kind};
 use std::{path::Path, sync::LazyLock};
 use support::Certificates;
 use wire::{Direction, Event, GuestEvent, GuestTime, Node, Outbox};
@@ -24,6 +24,10 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| Certificates::of(
 
 /// What is found about `behaviour` at `point`; nothing if this host's OpenSSL cannot do what is asked of the server.
 fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
+    // What takes several clients, one after the other, is not for one.
+    if !point.network.http.files.is_empty() {
+        return None;
+    }
     let mut payload = Payload::new("x64", [0x17; 16]).expect("a payload");
     if let Some(bytes) = point.network.image.bytes {
         payload = payload.filled_to(bytes as usize).expect("a size that a scenario may have");
@@ -32,6 +36,11 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
         let sign = |image: &[u8]| pki::authenticode::sign(image, &signer, signature.digest);
         payload = payload.wrapped(sign).expect("an image that can be signed");
     }
+    payload = match point.network.image.kind {
+        Kind::Iso => payload.wrapped(|program| disk::iso(program, "x64")).expect("a disc"),
+        Kind::Disk => payload.wrapped(|program| disk::disk(program, "x64")).expect("a disk"),
+        Kind::Program | Kind::Initramfs => payload,
+    };
     payload = payload.in_form(point.network.image.form);
     let identity = CERTIFICATES.of_server(point);
     let mut network = match Network::with_identity(&point.network, payload.image(), identity) {

@@ -33,6 +33,10 @@ pub enum Kind {
     /// A program for the firmware: an EFI application, or a network bootstrap program for a PC BIOS.
     #[default]
     Program,
+    /// A disc (ISO 9660 with El Torito) whose boot catalog has an EFI system partition with the program.
+    Iso,
+    /// A disk with a master boot record and an EFI system partition with the program.
+    Disk,
     /// An initial RAM file system for Linux (cpio, newc), whose first process is the program.
     Initramfs,
 }

@@ -379,7 +379,10 @@ impl Client {
             return;
         }
         match handler {
-            Some(Handler::RamDisk) => self.end(now, "Could not register RAM disk to the system."),
+            Some(Handler::RamDisk) => match payload::disk::program(&image) {
+                Some(program) => self.execute(&program, it.lease, &it.url.to_string()),
+                None => self.end(now, "Could not register RAM disk to the system."),
+            },
             _ => self.execute(&image, it.lease, &it.url.to_string()),
         }
     }

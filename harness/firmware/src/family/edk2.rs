@@ -81,6 +81,7 @@ impl Family for Edk2 {
             | Capability::Https
             | Capability::Ipv6
             | Capability::Pxe
+            | Capability::RamDisk
             | Capability::SecureBoot => true,
         }
     }

@@ -29,7 +29,7 @@ impl Family for Ipxe {
     fn has(&self, capability: Capability) -> bool {
         match capability {
             Capability::Http | Capability::Https | Capability::Pxe | Capability::Ipv6 => true,
-            Capability::SecureBoot => false,
+            Capability::RamDisk | Capability::SecureBoot => false,
         }
     }
 

@@ -58,7 +58,11 @@ impl Family for UBoot {
     fn has(&self, capability: Capability) -> bool {
         match capability {
             Capability::Pxe => true,
-            Capability::Http | Capability::Https | Capability::Ipv6 | Capability::SecureBoot => false,
+            Capability::Http
+            | Capability::Https
+            | Capability::Ipv6
+            | Capability::RamDisk
+            | Capability::SecureBoot => false,
         }
     }
 

@@ -21,7 +21,9 @@ pub fn shipped() -> &'static Done {
     static DONE: OnceLock<Done> = OnceLock::new();
     DONE.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-        let scenarios = scenario::load_dir(&root).unwrap_or_else(|error| panic!("{error}"));
+        let mut scenarios = scenario::load_dir(&root).unwrap_or_else(|error| panic!("{error}"));
+        // These have clients that none of ours is, one after the other.
+        scenarios.retain(|scenario| !scenario.id.starts_with("chain/"));
         let builds = CLIENTS.iter().map(|(id, _)| build(id)).collect();
         let guests = Fakes::choosing(|_, firmware, _| {
             let client = CLIENTS.iter().find(|(id, _)| *id == firmware.id).unwrap().1;

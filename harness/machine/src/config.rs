@@ -51,6 +51,9 @@ pub enum Instruction {
     Short,
     /// 256 ns.
     Long,
+    /// 32 ns, from power-on only: for what computes for long and is watched by a timer meanwhile, as a kernel that unpacks itself is by the
+    /// boot manager's watchdog of five minutes (UEFI 2.11 §7.5).
+    Brief,
 }
 
 impl Instruction {
@@ -59,6 +62,7 @@ impl Instruction {
         match self {
             Self::Short => 7,
             Self::Long => 8,
+            Self::Brief => 5,
         }
     }
 }

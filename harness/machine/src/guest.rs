@@ -123,7 +123,7 @@ impl Standby {
     /// guest goes on.
     pub async fn resume(self) -> Result<Machine, MachineError> {
         let Self { mut machine, instruction, snapshot } = self;
-        restore(&mut machine, &snapshot.states[instruction as usize]).await?;
+        restore(&mut machine, snapshot.state(instruction)).await?;
         let shown = machine.now().await?;
         if shown != snapshot.moment.at {
             return Err(MachineError::ResumedClock { shown, expected: snapshot.moment.at });

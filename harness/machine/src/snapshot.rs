@@ -39,11 +39,19 @@ const TRIES: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) memory: PathBuf,
-    /// By [`Instruction`].
+    /// For short and for long instructions.
     pub(crate) states: [PathBuf; 2],
     pub(crate) moment: Moment,
     /// A lock.
     _in_use: Arc<File>,
+}
+
+impl Snapshot {
+    /// The state to resume with; there is none for brief instructions, whose clock would not fit.
+    pub(crate) fn state(&self, instruction: Instruction) -> &Path {
+        let [short, long] = &self.states;
+        if instruction == Instruction::Long { long } else { short }
+    }
 }
 
 /// What has to be known of a snapshot besides its files.

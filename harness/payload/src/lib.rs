@@ -12,6 +12,7 @@ pub mod device_path;
 pub mod disk;
 mod images;
 pub mod initramfs;
+pub mod pe;
 mod siphash;
 
 pub use announcement::{ETHERTYPE, announce};

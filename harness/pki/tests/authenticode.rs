@@ -52,7 +52,11 @@ fn sbverify(image: &[u8], certificate: &[u8]) -> Option<bool> {
 fn another_program_finds_our_signatures_right() {
     let (rsa, other) = (signer(|_| ()), signer(|settings| settings.leaf.key = Key::Rsa3072));
     let anchor = &rsa.anchors[0];
-    let stranger = &signer(|settings| settings.leaf.issuer = Issuer::Itself).chain[0];
+    // Keys are by kind: another kind, or it would be the same key.
+    let stranger = signer(|settings| {
+        (settings.leaf.issuer, settings.leaf.key) = (Issuer::Itself, Key::Rsa4096);
+    });
+    let stranger = &stranger.chain[0];
     for image in IMAGES {
         for hash in [Digest::Sha256, Digest::Sha384, Digest::Sha512] {
             let signed = sign(image, &rsa, hash).unwrap();

@@ -20,7 +20,7 @@ const POWER_ON_LIMIT: Duration = Duration::from_secs(600);
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(900);
 /// The same two for an attempt of several steps: loaders and kernels unpack, verify and probe without a word for longer than any timer of
 /// a firmware.
-const LOADER_SILENCE: Duration = Duration::from_secs(1500);
+const LOADER_SILENCE: Duration = Duration::from_secs(400);
 const LOADERS_LIMIT: Duration = Duration::from_secs(3600);
 /// An answer that reaches the guest this much later than our services gave it says more about the host's load than
 /// about the firmware: EDK2's shortest timer that an answer of ours races against is 2 s.
@@ -122,7 +122,7 @@ pub(crate) async fn attempt<G: Guests>(
         payload: &payload,
         firmware,
         ipv6: cell.network.client.boot.is_ipv6(),
-        has_loaders: !cell.network.http.files.is_empty(),
+        has_loaders: cell.network.has_loaders(),
         evidence,
         now: GuestTime::ZERO,
         power_on: true,
@@ -171,7 +171,7 @@ pub(crate) async fn attempt<G: Guests>(
                 Watched {
                     ending,
                     ended: now,
-                    image_started: image_started && cell.network.http.files.is_empty(),
+                    image_started: image_started && !cell.network.has_loaders(),
                     ipv6_began,
                 },
             ),

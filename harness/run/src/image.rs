@@ -2,7 +2,7 @@
 
 use crate::Cell;
 use firmware::Firmware;
-use payload::{Payload, disk, initramfs};
+use payload::{Payload, disk, initramfs, pe};
 use pki::authenticode;
 use services::image::Kind;
 use sha2::{Digest, Sha256};
@@ -16,6 +16,9 @@ pub enum PayloadError {
     /// It cannot be put into an initial RAM file system.
     #[error(transparent)]
     Initramfs(#[from] initramfs::InitramfsError),
+    /// It cannot be put into a unified kernel image.
+    #[error("failed to make a unified kernel image: {0}")]
+    UnifiedKernel(#[from] pe::PeError),
     /// It cannot be put on a disk.
     #[error("failed to make a disk: {0}")]
     Disk(#[from] std::io::Error),
@@ -29,27 +32,32 @@ pub fn payload(cell: &Cell, firmware: &Firmware, seed: u64) -> Result<Payload, P
     let settings = &cell.network.image;
     let architecture = match settings.kind {
         Kind::Program | Kind::Iso | Kind::Disk => firmware.architecture.as_str().to_owned(),
-        Kind::Initramfs => format!("linux-{}", firmware.architecture.as_str()),
+        Kind::Initramfs | Kind::UnifiedKernel => format!("linux-{}", firmware.architecture.as_str()),
     };
     let mut payload = Payload::new(&architecture, nonce(seed, &cell.id))?;
     if let Some(bytes) = settings.bytes.and_then(|bytes| usize::try_from(bytes).ok()) {
         payload = payload.filled_to(bytes)?;
+    }
+    if settings.kind.is_linux() {
+        let modules = settings
+            .modules
+            .as_ref()
+            .map(|modules| initramfs::modules(modules.bytes.as_deref().unwrap_or_default(), &modules.names));
+        let modules = modules.transpose()?.unwrap_or_default();
+        payload = payload.wrapped(|init| initramfs::archive(init, &modules))?;
+    }
+    if let Some(kernel) = &settings.kernel {
+        let [stub, linux] = kernel.bytes.each_ref().map(|bytes| bytes.as_deref().unwrap_or_default());
+        payload = payload.wrapped(|initrd| pe::unified_kernel(stub, linux, &kernel.command_line, initrd))?;
     }
     let signers = cell.equipment.as_ref().map(|equipment| equipment.signers.as_slice()).unwrap_or_default();
     for (signature, signer) in settings.signatures.iter().zip(signers) {
         payload = payload.wrapped(|image| authenticode::sign(image, signer, signature.digest))?;
     }
     let payload = match settings.kind {
-        Kind::Program => payload,
         Kind::Iso => payload.wrapped(|program| disk::iso(program, &architecture))?,
         Kind::Disk => payload.wrapped(|program| disk::disk(program, &architecture))?,
-        Kind::Initramfs => {
-            let modules = settings.modules.as_ref().map(|modules| {
-                initramfs::modules(modules.bytes.as_deref().unwrap_or_default(), &modules.names)
-            });
-            let modules = modules.transpose()?.unwrap_or_default();
-            payload.wrapped(|init| initramfs::archive(init, &modules))?
-        }
+        Kind::Program | Kind::Initramfs | Kind::UnifiedKernel => payload,
     };
     Ok(payload.in_form(settings.form))
 }

@@ -362,17 +362,25 @@ impl Guests for QemuGuests {
         let MachineConfig { spec, vars, fw_cfg_files, rtc_base, .. } = &config;
         let name = format!("{} {rtc_base} {spec:?} {vars:?} {fw_cfg_files:?}", firmware.id);
         let rtc_base = unix_seconds(&config);
-        let machine = match self.snapshot(&config, firmware, &name).await? {
+        let unpacks = cell.network.image.kind.is_linux();
+        let snapshot = match unpacks {
+            true => None,
+            false => self.snapshot(&config, firmware, &name).await?,
+        };
+        let machine = match snapshot {
             Some(snapshot) => {
                 // TLS is arithmetic too; everything else mostly waits. With IPv6 there is more to do at each of the firmware's
                 // ticks: EDK2 2026.08 was seen to stop for good on a processor that is half as fast.
                 let has_tls = cell.equipment.as_ref().is_ok_and(|equipment| equipment.identity.is_some());
-                let goes_on = !cell.network.http.files.is_empty();
-                let works = has_tls || goes_on || cell.network.client.boot.is_ipv6();
+                let works = has_tls || cell.network.has_loaders() || cell.network.client.boot.is_ipv6();
                 let instruction = if works { Instruction::Short } else { Instruction::Long };
                 self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
             }
-            None => Machine::start(config).await.map_err(start_error)?,
+            None => {
+                let instruction = if unpacks { Instruction::Brief } else { config.instruction };
+                let config = MachineConfig { instruction, ..config };
+                Machine::start(config).await.map_err(start_error)?
+            }
         };
         Ok(Started {
             command: Some(machine.command_line()),

@@ -13,9 +13,13 @@ pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn F
         let architecture = plan.firmware[cell.firmware].architecture.as_str();
         let files = cell.network.http.files.iter_mut();
         let files = files.filter_map(|file| Some((file.loader.as_ref()?, &mut file.bytes)));
-        let modules =
-            cell.network.image.modules.iter_mut().map(|modules| (&modules.from, &mut modules.bytes));
-        for (name, place) in files.chain(modules) {
+        let image = &mut cell.network.image;
+        let modules = image.modules.iter_mut().map(|modules| (&modules.from, &mut modules.bytes));
+        let kernel = image.kernel.iter_mut().flat_map(|kernel| {
+            let [stub, linux] = &mut kernel.bytes;
+            [(&kernel.stub, stub), (&kernel.linux, linux)]
+        });
+        for (name, place) in files.chain(modules).chain(kernel) {
             let name = name.replace("{architecture}", architecture);
             match known.entry(name).or_insert_with_key(|name| obtain(name, catalog, store, say)) {
                 Ok(bytes) => *place = Some(Arc::clone(bytes)),

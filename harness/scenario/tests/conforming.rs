@@ -25,7 +25,7 @@ static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| Certificates::of(
 /// What is found about `behaviour` at `point`; nothing if this host's OpenSSL cannot do what is asked of the server.
 fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
     // What takes several clients, one after the other, is not for one.
-    if !point.network.http.files.is_empty() {
+    if point.network.has_loaders() {
         return None;
     }
     let mut payload = Payload::new("x64", [0x17; 16]).expect("a payload");
@@ -39,7 +39,7 @@ fn run(behaviour: &Behaviour, point: &Point) -> Option<(Finding, Vec<Entry>)> {
     payload = match point.network.image.kind {
         Kind::Iso => payload.wrapped(|program| disk::iso(program, "x64")).expect("a disc"),
         Kind::Disk => payload.wrapped(|program| disk::disk(program, "x64")).expect("a disk"),
-        Kind::Program | Kind::Initramfs => payload,
+        Kind::Program | Kind::Initramfs | Kind::UnifiedKernel => payload,
     };
     payload = payload.in_form(point.network.image.form);
     let identity = CERTIFICATES.of_server(point);

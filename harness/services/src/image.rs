@@ -18,6 +18,8 @@ pub struct Settings {
     pub kind: Kind,
     /// Modules of Linux that an initial RAM file system loads before it can send.
     pub modules: Option<Modules>,
+    /// What a unified kernel image is made of.
+    pub kernel: Option<Kernel>,
     /// Where it is, with placeholders; `null` is at the boot file's URL.
     pub url: Option<String>,
     /// Who has signed it, and how: in this order. An image that is no PE image cannot be.
@@ -39,6 +41,31 @@ pub enum Kind {
     Disk,
     /// An initial RAM file system for Linux (cpio, newc), whose first process is the program.
     Initramfs,
+    /// A unified kernel image (UAPI Group specification 5): an EFI application of `kernel` with such a file system in it.
+    UnifiedKernel,
+}
+
+/// What a unified kernel image is made of, besides its initial RAM file system. `stub` and `linux` are files of builds of the catalog,
+/// as in `http.files[].loader`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// The EFI application that starts Linux.
+    pub stub: String,
+    /// Linux.
+    pub linux: String,
+    /// Its command line.
+    pub command_line: String,
+    /// Both files, once they have been obtained.
+    #[serde(skip)]
+    pub bytes: [Option<Arc<[u8]>>; 2],
+}
+
+impl Kind {
+    /// Whether the program is Linux's first process.
+    pub const fn is_linux(self) -> bool {
+        matches!(self, Self::Initramfs | Self::UnifiedKernel)
+    }
 }
 
 /// Modules of Linux, from the initial RAM file system that a loader comes with.
@@ -84,6 +111,7 @@ impl Default for Settings {
             bytes: None,
             kind: Kind::Program,
             modules: None,
+            kernel: None,
             url: None,
             signatures: Vec::new(),
             form: ImageForm::Whole,
@@ -102,6 +130,14 @@ impl Settings {
                 let path = format!("network.image.signatures[{at}].certificate.{}", error.path);
                 SettingsError::new(path, error.problem)
             })?;
+        }
+        if (self.kind == Kind::UnifiedKernel) != self.kernel.is_some() {
+            let problem = "expected with `kind: unified-kernel`, and only there";
+            return Err(SettingsError::new("network.image.kernel", problem));
+        }
+        if self.modules.is_some() && !self.kind.is_linux() {
+            let problem = "expected only where Linux is started";
+            return Err(SettingsError::new("network.image.modules", problem));
         }
         match self.bytes.filter(|bytes| !(8192..=1 << 30).contains(bytes)) {
             Some(bytes) => {

@@ -63,6 +63,13 @@ pub struct NetworkSettings {
     pub tls: tls::Settings,
 }
 
+impl NetworkSettings {
+    /// Whether what the client starts goes on by itself before the image's program runs.
+    pub fn has_loaders(&self) -> bool {
+        !self.http.files.is_empty() || self.image.kind.is_linux()
+    }
+}
+
 /// Addresses of the simulated link, from TEST-NET-1 (RFC 5737) and the IPv6 prefix for documentation (RFC 3849).
 pub mod address {
     use super::{Ipv4Addr, Ipv6Addr};

@@ -1,0 +1,162 @@
+//! Sections in PE images (PE format §3, §4), and unified kernel images, which are made of them.
+
+/// What the section table says of data that is read only: initialised, readable.
+const READABLE: u32 = 0x4000_0040;
+/// The same of code that is changed where it is: Linux unpacks itself.
+const RUNS: u32 = 0xe000_0020;
+/// Bytes of a section header.
+const HEADER: usize = 40;
+const FILE_HEADER: usize = 24;
+const PAGE: usize = 4096;
+
+/// Why an image did not take a section.
+#[derive(Debug, thiserror::Error)]
+pub enum PeError {
+    /// It is not what it was said to be.
+    #[error("the loader's stub is no PE image")]
+    NoPe,
+    /// Its headers end where the first section begins.
+    #[error("the loader's stub has no room for the header of another section")]
+    NoRoom,
+}
+
+/// A unified kernel image (UAPI Group specification 5): `stub` with Linux, its command line and its initial RAM file system.
+pub fn unified_kernel(
+    stub: &[u8],
+    linux: &[u8],
+    command_line: &str,
+    initrd: &[u8],
+) -> Result<Vec<u8>, PeError> {
+    let os = b"ID=plugfest\nNAME=plugfest\nVERSION_ID=1\n";
+    // Linux comes last, with the room that it takes when it has unpacked itself there.
+    let room = header(linux).and_then(|pe| dword(linux, pe + FILE_HEADER + 56)).unwrap_or_default();
+    let mut image = without_symbols(stub)?;
+    for section in [
+        Section { name: *b".osrel\0\0", content: os, room: 0, kind: READABLE },
+        Section { name: *b".cmdline", content: command_line.as_bytes(), room: 0, kind: READABLE },
+        Section { name: *b".initrd\0", content: initrd, room: 0, kind: READABLE },
+        Section { name: *b".linux\0\0", content: linux, room, kind: RUNS },
+    ] {
+        section.add_to(&mut image)?;
+    }
+    Ok(image)
+}
+
+/// Where the signature of a PE image is.
+fn header(image: &[u8]) -> Option<usize> {
+    dword(image, 0x3c).filter(|pe| image.get(*pe..pe.saturating_add(4)) == Some(b"PE\0\0"))
+}
+
+/// The image without what is behind its last section: a signature is over the sections, one behind the other.
+fn without_symbols(image: &[u8]) -> Result<Vec<u8>, PeError> {
+    let pe = header(image).ok_or(PeError::NoPe)?;
+    let [sections, optional] = [word(image, pe + 6), word(image, pe + 20)].map(Option::unwrap_or_default);
+    let table = pe + FILE_HEADER + optional;
+    let end = |section: usize| {
+        let at = table + HEADER * section;
+        dword(image, at + 20)?.checked_add(dword(image, at + 16)?)
+    };
+    let end = (0..sections).filter_map(end).max().filter(|end| *end <= image.len()).ok_or(PeError::NoPe)?;
+    let mut image = image[..end].to_vec();
+    // PointerToSymbolTable and NumberOfSymbols.
+    image.get_mut(pe + 12..pe + 20).ok_or(PeError::NoPe)?.fill(0);
+    Ok(image)
+}
+
+struct Section<'a> {
+    name: [u8; 8],
+    content: &'a [u8],
+    /// Bytes that it takes in memory, if they are more than the content has.
+    room: usize,
+    kind: u32,
+}
+
+impl Section<'_> {
+    /// Adds it behind the others.
+    fn add_to(&self, image: &mut Vec<u8>) -> Result<(), PeError> {
+        let Self { name, content, room, kind } = self;
+        let size_in_memory = content.len().max(*room);
+        let pe = header(image).ok_or(PeError::NoPe)?;
+        let optional = pe + FILE_HEADER;
+        let field = |at: usize| dword(image, optional + at).ok_or(PeError::NoPe);
+        let [alignment, file_alignment, size, headers] = [field(32)?, field(36)?, field(56)?, field(60)?];
+        if !alignment.is_power_of_two() || !file_alignment.is_power_of_two() {
+            return Err(PeError::NoPe);
+        }
+        let sections = word(image, pe + 6).ok_or(PeError::NoPe)?;
+        let header = optional + word(image, pe + 20).ok_or(PeError::NoPe)? + HEADER * sections;
+        if header + HEADER > headers.min(image.len()) {
+            return Err(PeError::NoRoom);
+        }
+        let (address, begin) =
+            (size.next_multiple_of(alignment.max(PAGE)), image.len().next_multiple_of(file_alignment));
+        let raw = content.len().next_multiple_of(file_alignment);
+        let mut put = |at: usize, value: usize| {
+            let value = u32::try_from(value).map_err(|_| PeError::NoRoom)?;
+            image[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            Ok(())
+        };
+        for (at, value) in [(8, size_in_memory), (12, address), (16, raw), (20, begin), (36, *kind as usize)]
+        {
+            put(header + at, value)?;
+        }
+        put(optional + 56, (address + size_in_memory.max(raw)).next_multiple_of(alignment))?;
+        image[header..header + 8].copy_from_slice(name);
+        let sections = u16::try_from(sections + 1).map_err(|_| PeError::NoRoom)?;
+        image[pe + 6..pe + 8].copy_from_slice(&sections.to_le_bytes());
+        image.resize(begin, 0);
+        image.extend(*content);
+        image.resize(begin + raw, 0);
+        Ok(())
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(usize::from(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?)))
+}
+
+fn dword(bytes: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STUB: &[u8] = include_bytes!("../images/payload-x64.efi");
+
+    #[test]
+    fn sections_come_behind_those_that_there_are() {
+        let image = unified_kernel(STUB, &[7; 5000], "console=ttyS0", b"initrd").unwrap();
+        let pe = dword(&image, 0x3c).unwrap();
+        let sections = word(&image, pe + 6).unwrap();
+        assert_eq!(sections, word(STUB, pe + 6).unwrap() + 4);
+        let table = pe + FILE_HEADER + word(&image, pe + 20).unwrap();
+        let mut end = (0, 0);
+        let mut names = Vec::new();
+        for section in 0..sections {
+            let header = table + HEADER * section;
+            let [size, address, raw, begin] = [8, 12, 16, 20].map(|at| dword(&image, header + at).unwrap());
+            assert!(address >= end.0 && begin >= end.1, "no two overlap");
+            end = (address + size, begin + raw);
+            names.push(String::from_utf8_lossy(&image[header..header + 8]).trim_end_matches('\0').to_owned());
+            if names.last().is_some_and(|name| name == ".cmdline") {
+                assert_eq!(&image[begin..begin + size], b"console=ttyS0");
+            }
+        }
+        assert_eq!(names[sections - 4..], [".osrel", ".cmdline", ".initrd", ".linux"]);
+        assert!(dword(&image, pe + FILE_HEADER + 56).unwrap() >= end.0 && image.len() == end.1);
+    }
+
+    #[test]
+    fn what_has_no_room_or_is_no_image_is_refused() {
+        let mut image = STUB.to_vec();
+        let full = (0..100).find_map(|_| {
+            Section { name: *b".content", content: b"x", room: 0, kind: READABLE }.add_to(&mut image).err()
+        });
+        assert!(matches!(full, Some(PeError::NoRoom)));
+        for stub in [&b""[..], b"MZ", &STUB[..0x90], &[0; 4096]] {
+            assert!(matches!(unified_kernel(stub, b"", "", b""), Err(PeError::NoPe)));
+        }
+    }
+}

@@ -52,9 +52,10 @@ fn sbverify(image: &[u8], certificate: &[u8]) -> Option<bool> {
 fn another_program_finds_our_signatures_right() {
     let (rsa, other) = (signer(|_| ()), signer(|settings| settings.leaf.key = Key::Rsa3072));
     let anchor = &rsa.anchors[0];
-    // Keys are by kind: another kind, or it would be the same key.
+    // Keys are by kind: another kind, or it would be the same key. And sbverify knows certificates by their names.
     let stranger = signer(|settings| {
         (settings.leaf.issuer, settings.leaf.key) = (Issuer::Itself, Key::Rsa4096);
+        settings.leaf.common_name = Some("stranger".into());
     });
     let stranger = &stranger.chain[0];
     for image in IMAGES {

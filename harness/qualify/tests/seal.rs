@@ -147,7 +147,7 @@ fn the_report() {
 fn shipped_profiles_are_profiles_and_others_are_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles");
     let names = qualify::profiles(&folder).unwrap();
-    assert_eq!(names, ["core", "families", "http-boot", "http-boot-ipv6", "https-boot"]);
+    assert_eq!(names, ["core", "families", "http-boot", "http-boot-ipv6", "https-boot", "secure-boot"]);
     for name in &names {
         assert_eq!(&Profile::find(&folder, name).unwrap().name, name);
     }

@@ -55,6 +55,9 @@ pub struct Settings {
     pub interruption: Interruption,
     /// What is done about a request for a range of the image.
     pub ranges: Ranges,
+    /// Whether it is a proxy, too: CONNECT (RFC 9110 §9.3.6) gets 200, and what comes on the connection then is for the server itself, without
+    /// TLS.
+    pub proxy: bool,
     /// What else it has. One at the boot file's URL stands in place of the image, which is then where `image.url` says.
     pub files: Vec<File>,
 }
@@ -76,6 +79,7 @@ impl Default for Settings {
             pace: Pace::default(),
             interruption: Interruption::default(),
             ranges: Ranges::Ignored,
+            proxy: false,
             files: Vec::new(),
         }
     }

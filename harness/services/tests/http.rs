@@ -608,3 +608,15 @@ fn impossible_settings_are_named() {
         check(&|s| s.pace.seconds = -1.0),
     ]);
 }
+
+/// A proxy's tunnel ends at the server itself; what is no proxy refuses.
+#[test]
+fn a_proxy_answers_connect_and_goes_on() {
+    let connect = request("CONNECT", "192.0.2.1:80");
+    let received = bench(|s| s.proxy = true).ask(80, &format!("{connect}{}", get()));
+    let end = received.bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(received.bytes[..end], *b"HTTP/1.1 200 OK\r\n\r\n", "no field says that there is content");
+    let response = responses(&received.bytes[end..], &["GET"], received.end == End::Fin).remove(0);
+    assert!(response.status == 200 && has_image(&response));
+    assert_eq!(ask(&mut bench(|_| {}), &connect).0.status, 405);
+}

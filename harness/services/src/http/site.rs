@@ -148,6 +148,8 @@ impl Site {
                 HeadAnswer::Status(status @ 200..300) => self.image(status),
                 HeadAnswer::Status(status) => text(status),
             }
+        } else if request.method == "CONNECT" && self.settings.proxy {
+            Content { status: 200, media_type: None, body: Body::None, fields: Vec::new() }
         } else if request.method == "GET" {
             self.content(request, secure)
         } else {
@@ -232,7 +234,9 @@ impl Site {
             Framing::Chunked | Framing::Both if request.minor == 0 => Framing::UntilClose,
             framing => framing,
         };
-        let no_content = has_no_content(content.status);
+        // RFC 9110 §9.3.6: no field of a successful answer to CONNECT says that there is content.
+        let is_tunnel = request.method == "CONNECT" && content.status == 200;
+        let no_content = has_no_content(content.status) || is_tunnel;
         let omitted = (head && !self.settings.message.content_after_head) || no_content;
         let body = if omitted { Body::None } else { content.body.clone() };
         let ends_body = framing == Framing::UntilClose && !matches!(body, Body::None);

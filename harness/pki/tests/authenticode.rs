@@ -32,7 +32,8 @@ fn tampered(image: &[u8]) -> Vec<u8> {
     image
 }
 
-/// What `sbverify` says of an image to somebody who trusts one certificate; `None` without the program.
+/// What `sbverify` says of an image to somebody who trusts one certificate; `None` without the program. It looks at signatures and digests: of an
+/// image whose chain comes with it, 0.9.4 is content with any certificate at all.
 fn sbverify(image: &[u8], certificate: &[u8]) -> Option<bool> {
     let directory = tempfile::tempdir().unwrap();
     let [file, pem] = ["image.efi", "certificate.pem"].map(|name| directory.path().join(name));
@@ -52,12 +53,6 @@ fn sbverify(image: &[u8], certificate: &[u8]) -> Option<bool> {
 fn another_program_finds_our_signatures_right() {
     let (rsa, other) = (signer(|_| ()), signer(|settings| settings.leaf.key = Key::Rsa3072));
     let anchor = &rsa.anchors[0];
-    // Keys are by kind: another kind, or it would be the same key. And sbverify knows certificates by their names.
-    let stranger = signer(|settings| {
-        (settings.leaf.issuer, settings.leaf.key) = (Issuer::Itself, Key::Rsa4096);
-        settings.leaf.common_name = Some("stranger".into());
-    });
-    let stranger = &stranger.chain[0];
     for image in IMAGES {
         for hash in [Digest::Sha256, Digest::Sha384, Digest::Sha512] {
             let signed = sign(image, &rsa, hash).unwrap();
@@ -69,7 +64,6 @@ fn another_program_finds_our_signatures_right() {
             let Some(accepted) = sbverify(&signed, anchor) else { return };
             assert!(accepted);
             assert_eq!(sbverify(&tampered(&signed), anchor), Some(false));
-            assert_eq!(sbverify(&signed, stranger), Some(false));
             let both = sign(&signed, &other, hash).unwrap();
             assert_eq!(sbverify(&both, anchor), Some(true));
         }

@@ -18,7 +18,7 @@ const SYSTEM_PARTITION: u8 = 0xef;
 fn system_partition(program: &[u8], architecture: &str) -> io::Result<Vec<u8>> {
     let mut partition = vec![0; (program.len() + SLACK).next_multiple_of(BLOCK)];
     let options = FormatVolumeOptions::new().volume_id(0x504c_5547).volume_label(*b"PLUGFEST   ");
-    format_volume(&mut Cursor::new(&mut partition), options)?;
+    format_volume(Cursor::new(&mut partition), options)?;
     {
         let file_system = FileSystem::new(Cursor::new(&mut partition), FsOptions::new())?;
         let folder = file_system.root_dir().create_dir("EFI")?.create_dir("BOOT")?;

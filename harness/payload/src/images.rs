@@ -1,5 +1,6 @@
 //! The committed images, one per architecture, and what is put behind them.
 
+use crate::pe::{Added, READABLE, Section};
 use crate::siphash::siphash;
 
 /// An image as `cargo xtask payload` built it, with an empty slot.
@@ -22,11 +23,9 @@ pub(crate) const ALL: &[Image] = &[
 /// What precedes the nonce in an image; `slot` in `efi/announcement.c`. After the nonce come where the content is, and how long.
 const MARKER: &[u8; 16] = b"plugfest nonce:\0";
 const NONCE: usize = 16;
-/// Alignments that the linker uses, in memory and in the file.
-const PAGE: usize = 0x1000;
+/// Alignment that the linker uses in the file.
 const SECTOR: usize = 0x200;
-/// Bytes of a section header, and of the headers before the first one (PE format).
-const SECTION: usize = 40;
+/// Bytes before the optional header (PE format).
 const SIGNATURE_AND_FILE_HEADER: usize = 24;
 
 impl Image {
@@ -72,33 +71,12 @@ impl Image {
     /// What such a copy has before `length` bytes of content.
     fn before_content(&self, nonce: [u8; 16], length: usize) -> Option<Vec<u8>> {
         let mut bytes = self.with_nonce(nonce);
-        let begin = bytes.len().next_multiple_of(SECTOR);
-        let pe = dword(&bytes, 0x3c);
-        let sections = word(&bytes, pe + 6);
-        let table = pe + SIGNATURE_AND_FILE_HEADER + word(&bytes, pe + 20);
-        let header = table + SECTION * sections;
-        let image_size_at = pe + SIGNATURE_AND_FILE_HEADER + 56;
-        let base = dword(&bytes, image_size_at).next_multiple_of(PAGE);
-        // The headers end where the first section begins.
-        if header + SECTION > dword(&bytes, table + 20) {
-            return None;
-        }
-        let put = |bytes: &mut Vec<u8>, at: usize, value: usize| {
-            let value = u32::try_from(value).ok()?.to_le_bytes();
-            bytes[at..at + 4].copy_from_slice(&value);
-            Some(())
-        };
-        bytes[pe + 6..pe + 8].copy_from_slice(&u16::try_from(sections + 1).ok()?.to_le_bytes());
-        bytes[header..header + 8].copy_from_slice(b".content");
-        let raw = length.next_multiple_of(SECTOR);
-        for (at, value) in [(8, length), (12, base), (16, raw), (20, begin), (36, 0x4000_0040)] {
-            put(&mut bytes, header + at, value)?;
-        }
-        put(&mut bytes, image_size_at, base + length.next_multiple_of(PAGE))?;
+        let section = Section { name: *b".content", length, in_memory: length, kind: READABLE };
+        let Added { address, .. } = section.add_header(&mut bytes).ok()?;
         let slot = self.nonce_at() + NONCE;
-        put(&mut bytes, slot, base)?;
-        put(&mut bytes, slot + 4, length)?;
-        bytes.resize(begin, 0);
+        for (at, value) in [(slot, address), (slot + 4, length)] {
+            bytes[at..at + 4].copy_from_slice(&u32::try_from(value).ok()?.to_le_bytes());
+        }
         Some(bytes)
     }
 

@@ -1,7 +1,7 @@
 //! Sections in PE images (PE format §3, §4), and unified kernel images, which are made of them.
 
 /// What the section table says of data that is read only: initialised, readable.
-const READABLE: u32 = 0x4000_0040;
+pub(crate) const READABLE: u32 = 0x4000_0040;
 /// The same of code that is changed where it is: Linux unpacks itself.
 const RUNS: u32 = 0xe000_0020;
 /// Bytes of a section header.
@@ -31,13 +31,16 @@ pub fn unified_kernel(
     // Linux comes last, with the room that it takes when it has unpacked itself there.
     let room = header(linux).and_then(|pe| dword(linux, pe + FILE_HEADER + 56)).unwrap_or_default();
     let mut image = without_symbols(stub)?;
-    for section in [
-        Section { name: *b".osrel\0\0", content: os, room: 0, kind: READABLE },
-        Section { name: *b".cmdline", content: command_line.as_bytes(), room: 0, kind: READABLE },
-        Section { name: *b".initrd\0", content: initrd, room: 0, kind: READABLE },
-        Section { name: *b".linux\0\0", content: linux, room, kind: RUNS },
+    for (name, content, in_memory, kind) in [
+        (*b".osrel\0\0", os.as_slice(), os.len(), READABLE),
+        (*b".cmdline", command_line.as_bytes(), command_line.len(), READABLE),
+        (*b".initrd\0", initrd, initrd.len(), READABLE),
+        (*b".linux\0\0", linux, room.max(linux.len()), RUNS),
     ] {
-        section.add_to(&mut image)?;
+        let section = Section { name, length: content.len(), in_memory, kind };
+        let Added { end, .. } = section.add_header(&mut image)?;
+        image.extend(content);
+        image.resize(end, 0);
     }
     Ok(image)
 }
@@ -63,19 +66,26 @@ fn without_symbols(image: &[u8]) -> Result<Vec<u8>, PeError> {
     Ok(image)
 }
 
-struct Section<'a> {
-    name: [u8; 8],
-    content: &'a [u8],
-    /// Bytes that it takes in memory, if they are more than the content has.
-    room: usize,
-    kind: u32,
+/// A section that an image gets behind those that it has.
+pub(crate) struct Section {
+    pub name: [u8; 8],
+    /// Bytes of its content, and those that it takes in memory.
+    pub length: usize,
+    pub in_memory: usize,
+    /// Characteristics.
+    pub kind: u32,
 }
 
-impl Section<'_> {
-    /// Adds it behind the others.
-    fn add_to(&self, image: &mut Vec<u8>) -> Result<(), PeError> {
-        let Self { name, content, room, kind } = self;
-        let size_in_memory = content.len().max(*room);
+/// Where a section is in memory, relative to the image's base, and where it ends in the file.
+pub(crate) struct Added {
+    pub address: usize,
+    pub end: usize,
+}
+
+impl Section {
+    /// Enters it into the headers, and leaves the image where the content has to follow.
+    pub fn add_header(&self, image: &mut Vec<u8>) -> Result<Added, PeError> {
+        let Self { name, length, in_memory, kind } = self;
         let pe = header(image).ok_or(PeError::NoPe)?;
         let optional = pe + FILE_HEADER;
         let field = |at: usize| dword(image, optional + at).ok_or(PeError::NoPe);
@@ -90,24 +100,21 @@ impl Section<'_> {
         }
         let (address, begin) =
             (size.next_multiple_of(alignment.max(PAGE)), image.len().next_multiple_of(file_alignment));
-        let raw = content.len().next_multiple_of(file_alignment);
+        let raw = length.next_multiple_of(file_alignment);
         let mut put = |at: usize, value: usize| {
             let value = u32::try_from(value).map_err(|_| PeError::NoRoom)?;
             image[at..at + 4].copy_from_slice(&value.to_le_bytes());
             Ok(())
         };
-        for (at, value) in [(8, size_in_memory), (12, address), (16, raw), (20, begin), (36, *kind as usize)]
-        {
+        for (at, value) in [(8, *in_memory), (12, address), (16, raw), (20, begin), (36, *kind as usize)] {
             put(header + at, value)?;
         }
-        put(optional + 56, (address + size_in_memory.max(raw)).next_multiple_of(alignment))?;
+        put(optional + 56, (address + raw.max(*in_memory)).next_multiple_of(alignment))?;
         image[header..header + 8].copy_from_slice(name);
         let sections = u16::try_from(sections + 1).map_err(|_| PeError::NoRoom)?;
         image[pe + 6..pe + 8].copy_from_slice(&sections.to_le_bytes());
         image.resize(begin, 0);
-        image.extend(*content);
-        image.resize(begin + raw, 0);
-        Ok(())
+        Ok(Added { address, end: begin + raw })
     }
 }
 
@@ -151,9 +158,8 @@ mod tests {
     #[test]
     fn what_has_no_room_or_is_no_image_is_refused() {
         let mut image = STUB.to_vec();
-        let full = (0..100).find_map(|_| {
-            Section { name: *b".content", content: b"x", room: 0, kind: READABLE }.add_to(&mut image).err()
-        });
+        let section = || Section { name: *b".content", length: 1, in_memory: 1, kind: READABLE };
+        let full = (0..100).find_map(|_| section().add_header(&mut image).err());
         assert!(matches!(full, Some(PeError::NoRoom)));
         for stub in [&b""[..], b"MZ", &STUB[..0x90], &[0; 4096]] {
             assert!(matches!(unified_kernel(stub, b"", "", b""), Err(PeError::NoPe)));

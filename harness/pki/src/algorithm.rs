@@ -75,7 +75,7 @@ impl Hash {
         }
     }
 
-    fn oid(self) -> &'static [u64] {
+    pub(crate) fn oid(self) -> &'static [u64] {
         match self {
             Self::Md5 => &[1, 2, 840, 113549, 2, 5],
             Self::Sha1 => &[1, 3, 14, 3, 2, 26],
@@ -191,7 +191,7 @@ fn write_pss_parameters(writer: DERWriter<'_>, hash: Hash) {
     });
 }
 
-fn with_null(writer: DERWriter<'_>, oid: &[u64]) {
+pub(crate) fn with_null(writer: DERWriter<'_>, oid: &[u64]) {
     writer.write_sequence(|writer| {
         write_oid(writer.next(), oid);
         writer.next().write_null();

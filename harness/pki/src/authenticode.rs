@@ -3,11 +3,11 @@
 
 use crate::{
     Identity,
+    algorithm::{Hash, Scheme, with_null, write_oid},
     edk2::{self, SignatureList, signature_lists},
 };
 use openssl::{
     error::ErrorStack,
-    hash::MessageDigest,
     pkcs7::{Pkcs7, Pkcs7Flags},
     pkey::{Id, PKey},
     sign::Signer,
@@ -21,7 +21,7 @@ use openssl::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use yasna::{ASN1Result, DERWriter, Tag, models::ObjectIdentifier, models::TaggedDerValue};
+use yasna::{ASN1Result, DERWriter, Tag, models::TaggedDerValue};
 
 /// The hash function that a signature is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -69,36 +69,17 @@ const WIN_CERTIFICATE_KIND: [u8; 4] = [0x00, 0x02, 0x02, 0x00];
 const ALIGNMENT: usize = 8;
 
 impl Digest {
-    fn openssl(self) -> MessageDigest {
+    fn hash(self) -> Hash {
         match self {
-            Self::Sha1 => MessageDigest::sha1(),
-            Self::Sha256 => MessageDigest::sha256(),
-            Self::Sha384 => MessageDigest::sha384(),
-            Self::Sha512 => MessageDigest::sha512(),
-        }
-    }
-
-    fn oid(self) -> &'static [u64] {
-        match self {
-            Self::Sha1 => &[1, 3, 14, 3, 2, 26],
-            Self::Sha256 => &[2, 16, 840, 1, 101, 3, 4, 2, 1],
-            Self::Sha384 => &[2, 16, 840, 1, 101, 3, 4, 2, 2],
-            Self::Sha512 => &[2, 16, 840, 1, 101, 3, 4, 2, 3],
-        }
-    }
-
-    /// ecdsa-with-… (RFC 5758 §3.2).
-    fn ecdsa(self) -> &'static [u64] {
-        match self {
-            Self::Sha1 => &[1, 2, 840, 10045, 4, 1],
-            Self::Sha256 => &[1, 2, 840, 10045, 4, 3, 2],
-            Self::Sha384 => &[1, 2, 840, 10045, 4, 3, 3],
-            Self::Sha512 => &[1, 2, 840, 10045, 4, 3, 4],
+            Self::Sha1 => Hash::Sha1,
+            Self::Sha256 => Hash::Sha256,
+            Self::Sha384 => Hash::Sha384,
+            Self::Sha512 => Hash::Sha512,
         }
     }
 
     fn of(self, parts: &[&[u8]]) -> Result<Vec<u8>, ErrorStack> {
-        let mut hasher = openssl::hash::Hasher::new(self.openssl())?;
+        let mut hasher = openssl::hash::Hasher::new(self.hash().digest())?;
         parts.iter().try_for_each(|part| hasher.update(part))?;
         Ok(hasher.finish()?.to_vec())
     }
@@ -143,14 +124,12 @@ pub fn digest(image: &[u8], digest: Digest) -> Result<Vec<u8>, SignError> {
 
 /// A copy of `image` with a signature by `signer`, behind those that it has.
 pub fn sign(image: &[u8], signer: &Identity, digest: Digest) -> Result<Vec<u8>, SignError> {
+    let Layout { entry, table, .. } = Layout::of(image).ok_or(SignError::NotPe)?;
     let mut signed = image.to_vec();
-    let start = Layout::of(image).ok_or(SignError::NotPe)?.table.start;
     signed.resize(signed.len().next_multiple_of(ALIGNMENT), 0);
-    let unsigned = start == image.len();
-    let start = if unsigned { signed.len() } else { start };
+    let start = if table.is_empty() { signed.len() } else { table.start };
     let der = signed_data(&self::digest(&signed, digest)?, signer, digest)?;
     let length = WIN_CERTIFICATE + der.len();
-    let entry = Layout::of(image).ok_or(SignError::NotPe)?.entry;
     signed.extend(number(length));
     signed.extend(WIN_CERTIFICATE_KIND);
     signed.extend(der);
@@ -168,17 +147,10 @@ fn number(size: usize) -> [u8; 4] {
 
 /// ContentInfo with SignedData (PKCS #7) over SpcIndirectDataContent.
 fn signed_data(image: &[u8], signer: &Identity, digest: Digest) -> Result<Vec<u8>, SignError> {
-    let algorithm = |writer: DERWriter<'_>, oid: &[u64]| {
-        writer.write_sequence(|writer| {
-            writer.next().write_oid(&ObjectIdentifier::from_slice(oid));
-            writer.next().write_null();
-        });
-    };
-    let oid = |writer: DERWriter<'_>, oid: &[u64]| writer.write_oid(&ObjectIdentifier::from_slice(oid));
     let content = yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
             writer.next().write_sequence(|writer| {
-                oid(writer.next(), SPC_PE_IMAGE_DATA);
+                write_oid(writer.next(), SPC_PE_IMAGE_DATA);
                 writer.next().write_sequence(|writer| {
                     writer.next().write_bitvec_bytes(&[], 0);
                     let file = "<<<Obsolete>>>".encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -189,7 +161,7 @@ fn signed_data(image: &[u8], signer: &Identity, digest: Digest) -> Result<Vec<u8
                 });
             });
             writer.next().write_sequence(|writer| {
-                algorithm(writer.next(), digest.oid());
+                with_null(writer.next(), digest.hash().oid());
                 writer.next().write_bytes(image);
             });
         });
@@ -200,18 +172,18 @@ fn signed_data(image: &[u8], signer: &Identity, digest: Digest) -> Result<Vec<u8
     let attributes = |writer: DERWriter<'_>| {
         let attribute = |writer: DERWriter<'_>, kind: &[u64], value: &dyn Fn(DERWriter<'_>)| {
             writer.write_sequence(|writer| {
-                oid(writer.next(), kind);
+                write_oid(writer.next(), kind);
                 writer.next().write_set(|writer| value(writer.next()));
             });
         };
         writer.write_set_of(|writer| {
-            attribute(writer.next(), CONTENT_TYPE, &|writer| oid(writer, SPC_INDIRECT_DATA));
+            attribute(writer.next(), CONTENT_TYPE, &|writer| write_oid(writer, SPC_INDIRECT_DATA));
             attribute(writer.next(), MESSAGE_DIGEST, &|writer| writer.write_bytes(&of_content));
             attribute(writer.next(), SPC_OPUS_INFO, &|writer| writer.write_sequence(|_| {}));
         });
     };
     let key = PKey::private_key_from_pkcs8(&signer.key)?;
-    let mut by = Signer::new(digest.openssl(), &key)?;
+    let mut by = Signer::new(digest.hash().digest(), &key)?;
     by.update(&yasna::construct_der(attributes))?;
     let signature = by.sign_to_vec()?;
     let leaf = X509::from_der(signer.chain.first().map(Vec::as_slice).unwrap_or_default())?;
@@ -219,13 +191,13 @@ fn signed_data(image: &[u8], signer: &Identity, digest: Digest) -> Result<Vec<u8
     let serial = leaf.serial_number().to_bn()?.to_vec();
     Ok(yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
-            oid(writer.next(), SIGNED_DATA);
+            write_oid(writer.next(), SIGNED_DATA);
             writer.next().write_tagged(Tag::context(0), |writer| {
                 writer.write_sequence(|writer| {
                     writer.next().write_u8(1);
-                    writer.next().write_set(|writer| algorithm(writer.next(), digest.oid()));
+                    writer.next().write_set(|writer| with_null(writer.next(), digest.hash().oid()));
                     writer.next().write_sequence(|writer| {
-                        oid(writer.next(), SPC_INDIRECT_DATA);
+                        write_oid(writer.next(), SPC_INDIRECT_DATA);
                         writer.next().write_tagged(Tag::context(0), |writer| writer.write_der(&content));
                     });
                     writer.next().write_tagged_implicit(Tag::context(0), |writer| {
@@ -240,12 +212,12 @@ fn signed_data(image: &[u8], signer: &Identity, digest: Digest) -> Result<Vec<u8
                                 writer.next().write_der(&issuer);
                                 writer.next().write_bigint_bytes(&serial, true);
                             });
-                            algorithm(writer.next(), digest.oid());
+                            with_null(writer.next(), digest.hash().oid());
                             writer.next().write_tagged_implicit(Tag::context(0), attributes);
                             if key.id() == Id::EC {
-                                writer.next().write_sequence(|writer| oid(writer.next(), digest.ecdsa()));
+                                Scheme::Ecdsa(digest.hash()).write(writer.next());
                             } else {
-                                algorithm(writer.next(), RSA_ENCRYPTION);
+                                with_null(writer.next(), RSA_ENCRYPTION);
                             }
                             writer.next().write_bytes(&signature);
                         });
@@ -371,7 +343,7 @@ fn read(der: &[u8]) -> ASN1Result<(Signed, Vec<Vec<u8>>)> {
         })
     })?;
     let known = [Digest::Sha1, Digest::Sha256, Digest::Sha384, Digest::Sha512];
-    let digest = known.into_iter().find(|digest| digest.oid() == oid.components().as_slice());
+    let digest = known.into_iter().find(|digest| digest.hash().oid() == oid.components().as_slice());
     let content = yasna::parse_der(&content, |reader| reader.read_tagged_der())?.value().to_vec();
     Ok((Signed { digest: digest.ok_or_else(invalid)?, image, content }, certificates))
 }

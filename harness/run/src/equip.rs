@@ -6,12 +6,10 @@
 
 use crate::{Cell, Plan};
 use firmware::Enrolment;
-use indexmap::IndexMap;
 use jiff::civil::{Date, DateTime};
 use pki::authenticode::{Databases, SignError};
 use pki::{Identity, MintError, Pki, Trust, edk2};
 use scenario::Scenario;
-use services::client::Mode;
 use services::{Network, NetworkSettings};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,21 +24,28 @@ pub struct Equipment {
     pub fw_cfg: Vec<(String, Arc<[u8]>)>,
     /// Who signs the image, in order.
     pub signers: Vec<Arc<Identity>>,
-    /// What the signatures of all scenarios have enrolled (certificates, DER).
+    /// What Secure Boot's keys are made of, if any are written.
+    pub keys: Option<Arc<Keys>>,
+}
+
+/// What Secure Boot's keys are made of: certificates (DER), the same for all cells of a date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// What the signatures of all scenarios have enrolled.
     pub enrolled: Vec<Vec<u8>>,
-    /// The owner of the platform (certificate, DER), if keys are written.
-    pub platform_key: Option<Vec<u8>>,
+    /// The owner of the platform.
+    pub platform: Vec<u8>,
 }
 
 impl Equipment {
-    /// What a client goes by that is served `image`, if its keys are in force.
+    /// What the keys of `cell` list, whose client is served `image`; `None` if none are written.
     ///
     /// # Errors
     /// [`SignError`] if the image is to be listed and has no digest.
-    pub fn keys(&self, cell: &Cell, image: &[u8]) -> Result<Option<Databases>, SignError> {
+    pub fn databases(&self, cell: &Cell, image: &[u8]) -> Result<Option<Databases>, SignError> {
         let secure_boot = &cell.network.client.secure_boot;
-        let are_in_force = secure_boot.mode == Mode::User;
-        are_in_force.then(|| secure_boot.databases(&self.enrolled, &self.signers, image)).transpose()
+        let list = |keys: &Arc<Keys>| secure_boot.databases(&keys.enrolled, &self.signers, image);
+        self.keys.as_ref().map(list).transpose()
     }
 }
 
@@ -89,18 +94,20 @@ pub fn equip(plan: &mut Plan, scenarios: &[Scenario], pki: &Pki) {
         signers(network).filter(|_| signs).for_each(|chain| add(&mut signing, chain));
     }
     let minted = Mints { servers: mint(pki, chains), signers: mint(pki, signing) };
-    let mut bundles = HashMap::new();
+    let (mut bundles, mut keys) = (HashMap::new(), HashMap::new());
     for cell in &mut plan.cells {
         if needs_equipment(&cell.network) {
             let enrolment = plan.firmware[cell.firmware].family.enrolment();
-            cell.equipment = equipment(cell, enrolment, &minted, pki, &mut bundles);
+            cell.equipment = equipment(cell, enrolment, &minted, pki, &mut bundles, &mut keys);
         }
     }
 }
 
 /// Whether a cell is anything but a plain one.
 fn needs_equipment(network: &NetworkSettings) -> bool {
-    network.client != services::client::Settings::default() || chain(network).is_some()
+    network.client != services::client::Settings::default()
+        || chain(network).is_some()
+        || !network.image.signatures.is_empty()
 }
 
 /// The chain that a network's TLS server needs. Settings that contradict each other are found when a scenario is read.
@@ -113,13 +120,13 @@ fn signers(network: &NetworkSettings) -> impl Iterator<Item = Chain> {
     network.image.signatures.iter().map(|signature| (signature.chain(), network.client.date))
 }
 
-/// What was minted, by chain, in a fixed order.
+/// What was minted, by chain.
 struct Mints {
-    servers: IndexMap<Chain, Minted>,
-    signers: IndexMap<Chain, Minted>,
+    servers: HashMap<Chain, Minted>,
+    signers: HashMap<Chain, Minted>,
 }
 
-fn anchors(minted: &IndexMap<Chain, Minted>, of: Date) -> Vec<Vec<u8>> {
+fn anchors(minted: &HashMap<Chain, Minted>, of: Date) -> Vec<Vec<u8>> {
     let of_date = minted.iter().filter(|((_, date), _)| *date == of);
     of_date
         .filter_map(|(_, identity)| identity.as_ref().ok())
@@ -136,20 +143,22 @@ fn equipment(
     minted: &Mints,
     pki: &Pki,
     bundles: &mut Bundles,
+    keys: &mut HashMap<Date, Result<Arc<Keys>, Unequipped>>,
 ) -> Result<Equipment, Unequipped> {
     let client = &cell.network.client;
     let chain = chain(&cell.network);
     let identity = chain.as_ref().map(|chain| minted.servers[chain].clone()).transpose()?;
     let signers =
         signers(&cell.network).map(|chain| minted.signers[&chain].clone()).collect::<Result<_, _>>()?;
-    let mut enrolled = Vec::new();
-    let mut platform_key = None;
-    if client.secure_boot.is_set() {
-        enrolled = anchors(&minted.signers, client.date);
-        enrolled.sort_unstable();
-        enrolled.dedup();
-        platform_key = Some(pki.platform_key(midnight(client.date))?);
-    }
+    let keys = client.secure_boot.is_set().then(|| {
+        let of_date = keys.entry(client.date).or_insert_with(|| {
+            let mut enrolled = anchors(&minted.signers, client.date);
+            enrolled.sort_unstable();
+            enrolled.dedup();
+            Ok(Arc::new(Keys { enrolled, platform: pki.platform_key(midnight(client.date))? }))
+        });
+        of_date.clone()
+    });
     let mut fw_cfg: Vec<(String, Arc<[u8]>)> = Vec::new();
     if enrolment == Some(Enrolment::Edk2FwCfg) && chain.is_some() {
         let own = identity.as_ref().map(|identity| &identity.anchors).filter(|_| client.trust == Trust::Own);
@@ -164,13 +173,13 @@ fn equipment(
         let suites = client.suite_numbers().map_err(|error| Unequipped::Failed(error.to_string()))?;
         fw_cfg.extend(suites.map(|suites| (edk2::CIPHERS.to_owned(), edk2::cipher_list(&suites).into())));
     }
-    Ok(Equipment { identity, fw_cfg, signers, enrolled, platform_key })
+    Ok(Equipment { identity, fw_cfg, signers, keys: keys.transpose()? })
 }
 
 /// Mints on all processors: the first time, there are keys to be made.
-fn mint(pki: &Pki, chains: Vec<Chain>) -> IndexMap<Chain, Minted> {
+fn mint(pki: &Pki, chains: Vec<Chain>) -> HashMap<Chain, Minted> {
     let next = AtomicUsize::new(0);
-    let minted = Mutex::new(IndexMap::new());
+    let minted = Mutex::new(HashMap::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {

@@ -39,12 +39,8 @@ pub fn payload(cell: &Cell, firmware: &Firmware, seed: u64) -> Result<Payload, P
         payload = payload.filled_to(bytes)?;
     }
     if settings.kind.is_linux() {
-        let modules = settings
-            .modules
-            .as_ref()
-            .map(|modules| initramfs::modules(modules.bytes.as_deref().unwrap_or_default(), &modules.names));
-        let modules = modules.transpose()?.unwrap_or_default();
-        payload = payload.wrapped(|init| initramfs::archive(init, &modules))?;
+        let modules = settings.modules.as_ref().map(|modules| &*modules.contents).unwrap_or_default();
+        payload = payload.wrapped(|init| initramfs::archive(init, modules))?;
     }
     if let Some(kernel) = &settings.kernel {
         let [stub, linux] = kernel.bytes.each_ref().map(|bytes| bytes.as_deref().unwrap_or_default());

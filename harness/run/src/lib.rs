@@ -21,7 +21,7 @@ mod supply;
 mod transcript;
 mod variables;
 
-pub use equip::{Equipment, Unequipped, equip};
+pub use equip::{Equipment, Keys, Unequipped, equip};
 pub use guests::{Guests, StartError, Started};
 pub use header::{Choices, Header};
 pub use image::{PayloadError, payload};

@@ -2,6 +2,8 @@
 
 use crate::{Plan, Unequipped};
 use firmware::{Catalog, Store};
+use payload::initramfs;
+use services::image::Modules;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,20 +11,32 @@ use std::sync::Arc;
 /// architecture are told so. `say` gets one line for each step. Blocks.
 pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn FnMut(&str)) {
     let mut known: HashMap<String, Result<Arc<[u8]>, Unequipped>> = HashMap::new();
+    let mut unpacked: HashMap<_, Result<Arc<[Vec<u8>]>, Unequipped>> = HashMap::new();
     for cell in &mut plan.cells {
         let architecture = plan.firmware[cell.firmware].architecture.as_str();
         let files = cell.network.http.files.iter_mut();
         let files = files.filter_map(|file| Some((file.loader.as_ref()?, &mut file.bytes)));
         let image = &mut cell.network.image;
-        let modules = image.modules.iter_mut().map(|modules| (&modules.from, &mut modules.bytes));
         let kernel = image.kernel.iter_mut().flat_map(|kernel| {
             let [stub, linux] = &mut kernel.bytes;
             [(&kernel.stub, stub), (&kernel.linux, linux)]
         });
-        for (name, place) in files.chain(modules).chain(kernel) {
+        for (name, place) in files.chain(kernel) {
             let name = name.replace("{architecture}", architecture);
             match known.entry(name).or_insert_with_key(|name| obtain(name, catalog, store, say)) {
                 Ok(bytes) => *place = Some(Arc::clone(bytes)),
+                Err(why) => cell.equipment = Err(why.clone()),
+            }
+        }
+        if let Some(Modules { from, names, contents }) = &mut image.modules {
+            let from = from.replace("{architecture}", architecture);
+            let of_archive = unpacked.entry((from, names.clone())).or_insert_with_key(|(from, names)| {
+                let archive = obtain(from, catalog, store, say)?;
+                let modules = initramfs::modules(&archive, names);
+                modules.map(Arc::from).map_err(|error| Unequipped::Failed(error.to_string()))
+            });
+            match of_archive {
+                Ok(modules) => *contents = Arc::clone(modules),
                 Err(why) => cell.equipment = Err(why.clone()),
             }
         }

@@ -34,12 +34,12 @@ fn failed(error: nvram::StoreError) -> StartError {
 fn set_keys(store: &mut Store, cell: &Cell, image: &[u8]) -> Result<(), StartError> {
     let unequipped = || StartError("invariant: a cell with keys has been equipped with them".into());
     let equipment = cell.equipment.as_ref().map_err(|_| unequipped())?;
-    let secure_boot = &cell.network.client.secure_boot;
-    let databases = secure_boot
-        .databases(&equipment.enrolled, &equipment.signers, image)
+    let databases = equipment
+        .databases(cell, image)
         .map_err(|error| StartError(format!("failed to list the image: {error}")))?;
-    let owner = equipment.platform_key.as_ref().ok_or_else(unequipped)?;
-    let owner = (secure_boot.mode == Mode::User).then(|| edk2::certificate_list(owner));
+    let (databases, made_of) = databases.zip(equipment.keys.as_ref()).ok_or_else(unequipped)?;
+    let is_enforced = cell.network.client.secure_boot.mode == Mode::User;
+    let owner = is_enforced.then(|| edk2::certificate_list(&made_of.platform));
     for variable in keys(owner.as_deref(), &databases.db, &databases.dbx) {
         store.set(&variable).map_err(failed)?;
     }

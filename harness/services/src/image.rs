@@ -76,9 +76,9 @@ pub struct Modules {
     pub from: String,
     /// Their names, in the order in which they need each other.
     pub names: Vec<String>,
-    /// That file, once it has been obtained.
+    /// They themselves, once they have been obtained.
     #[serde(skip)]
-    pub bytes: Option<Arc<[u8]>>,
+    pub contents: Arc<[Vec<u8>]>,
 }
 
 /// A signature in the image (Authenticode; UEFI 2.11 §32.2).

@@ -6,6 +6,7 @@ use pki::Trust;
 use record::{CellResult, ClockMode, Entry, ImageFile, Results};
 use run::{Cell, Guests, Options, Plan, StartError, Started};
 use scenario::{Scenario, Selected};
+use services::client::Mode;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -135,7 +136,8 @@ impl Guests for Fakes {
         let (behaviour, link) = (self.choice)(cell, firmware, attempt)?;
         let (behaviour, rtc_base) = equipped(behaviour, cell);
         let equipment = cell.equipment.as_ref().ok();
-        let keys = equipment.and_then(|equipment| equipment.keys(cell, image).unwrap());
+        let is_enforced = cell.network.client.secure_boot.mode == Mode::User;
+        let keys = equipment.filter(|_| is_enforced).and_then(|it| it.databases(cell, image).unwrap());
         let behaviour = behaviour.guarded(keys);
         let guest = FakeGuest {
             firmware: FakeFirmware::new(behaviour),

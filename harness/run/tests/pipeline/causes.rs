@@ -528,3 +528,12 @@ fn the_timeline_of_every_row_is_in_order_and_ends_with_the_cell() {
         assert_eq!(cell.verdict, Verdict::Pass, "{}", cell.id);
     }
 }
+
+/// Also where nothing else about the cell needs equipment.
+#[test]
+fn an_image_is_signed_whoever_its_client_is() {
+    let signed = scenario("table/x", "observe", "network: { image: { signatures: [{}] } }");
+    let plan = plan(&[signed], vec![build("fake")]);
+    let cell = plan.cells.iter().find(|cell| cell.scenario == "table/x").unwrap();
+    assert_eq!(cell.equipment.as_ref().unwrap().signers.len(), 1);
+}

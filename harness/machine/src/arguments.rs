@@ -30,6 +30,8 @@ pub(crate) struct ChannelNumbers {
     pub console: RawFd,
     /// Stream socket: monitor.
     pub monitor: RawFd,
+    /// File: what the guest's entropy is, if [`reads_entropy`].
+    pub entropy: RawFd,
 }
 
 impl ChannelNumbers {
@@ -43,11 +45,23 @@ impl ChannelNumbers {
         clock_dump: 10,
         console: 11,
         monitor: 12,
+        entropy: 13,
     };
 }
 
 /// Guest time between two moments at which frames of ours arrive.
 const ARRIVAL_MICROS: u32 = 10_000;
+
+/// Whether QEMU's threads take turns, so that what the main loop has to do is done before the guest's next instruction, however busy
+/// the host is. It is what a QEMU does that records, whether or not the recording is wanted; such a QEMU cannot write its state.
+fn takes_turns(config: &MachineConfig, memory: &Memory) -> bool {
+    config.clock == ClockMode::Virtual && config.tape.is_none() && !matches!(memory, Memory::Kept(_))
+}
+
+/// Whether the guest's entropy comes from a file and not from QEMU.
+pub(crate) fn reads_entropy(config: &MachineConfig, memory: &Memory) -> bool {
+    config.spec.entropy_device && takes_turns(config, memory)
+}
 
 /// All arguments, without the program.
 pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &ChannelNumbers) -> Vec<OsString> {
@@ -217,7 +231,14 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // Entropy: EDK2 since 2024.05 offers no network boot without a source. Seeded, so that transaction ids and ports
     // are drawn from the run's seed and not from the host.
     if spec.entropy_device {
-        add("-object", "rng-builtin,id=entropy".into());
+        add(
+            "-object",
+            match reads_entropy(config, memory) {
+                true => format!("rng-random,id=entropy,filename={}", pipe(channels.entropy)),
+                false => "rng-builtin,id=entropy".to_owned(),
+            }
+            .into(),
+        );
         add("-device", "virtio-rng-pci,rng=entropy".into());
     }
     add("-seed", config.seed.to_string().into());
@@ -248,10 +269,7 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
             let mode = if replays { "replay" } else { "record" };
             // A QEMU that does not sleep passes recorded frames on only when the guest idles, and EDK2 polls.
             icount = with_path(&format!("shift={shift},sleep=on,rr={mode},rrfile="), events.as_os_str());
-        } else if !matches!(memory, Memory::Kept(_)) {
-            // What is recorded is not wanted, but the order: the threads of a QEMU that records take turns, so what
-            // the main loop has to do is done before the guest's next instruction, however busy the host is.
-            // Such a QEMU cannot write its state.
+        } else if takes_turns(config, memory) {
             icount.push(",rr=record,rrfile=/dev/null");
         }
         add("-icount", icount);
@@ -368,10 +386,12 @@ mod tests {
         -object filter-buffer,id=long-beat-timer,netdev=long-beat,queue=tx,interval=640000
         -object filter-dump,id=clock-gate-2,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/6
         -object filter-dump,id=clock-gate-1,netdev=clock,queue=rx,maxlen=1,file=/dev/fd/5
+        -object rng-random,id=entropy,filename=/dev/fd/13
         -icount shift=7,sleep=off,rr=record,rrfile=/dev/null
         only real:
         -machine q35,accel=kvm
         -device virtio-net-pci,id=nic,netdev=net,mac=52:54:00:12:34:56,romfile=,bootindex=0
+        -object rng-builtin,id=entropy
         "
         );
     }

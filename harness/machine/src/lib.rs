@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod crossing;
 mod dump;
+mod entropy;
 mod error;
 mod gate;
 mod guest;

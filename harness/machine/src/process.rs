@@ -1,8 +1,9 @@
 //! QEMU's process: started with its channels, its stderr kept, ended and reaped.
 
-use crate::arguments::{ChannelNumbers, arguments};
+use crate::arguments::{ChannelNumbers, arguments, reads_entropy};
 use crate::channel::{Channel, Left, socket_pair};
 use crate::config::MachineConfig;
+use crate::entropy;
 use crate::error::MachineError;
 use crate::gate::Gate;
 use crate::memory::Memory;
@@ -59,6 +60,10 @@ impl Process {
             let (gate, [first_q, second_q]) = Gate::new()?;
             let ((beat, beat_q), (long_beat, long_beat_q)) = (Channel::socket()?, Channel::socket()?);
             let (monitor, beats) = (Some(monitor), [beat, long_beat]);
+            let entropy = match reads_entropy(config, memory) {
+                true => entropy::file(config.seed)?,
+                false => File::open("/dev/null")?.into(),
+            };
             let ours = Channels { frames, frame_dump, gate, clock, beats, clock_dump, console, monitor };
             let theirs = [
                 frames_q,
@@ -71,15 +76,28 @@ impl Process {
                 clock_dump_q,
                 console_q,
                 monitor_q,
+                entropy,
             ];
             Ok((ours, theirs, Channel::pipe()?))
         };
         let (ours, theirs, (stderr, stderr_q)) = ends().map_err(MachineError::Channels)?;
 
-        let [frames, frame_dump, first, second, clock, beat, long_beat, clock_dump, console, monitor] =
-            theirs.each_ref().map(AsRawFd::as_raw_fd);
+        let [
+            frames,
+            frame_dump,
+            first,
+            second,
+            clock,
+            beat,
+            long_beat,
+            clock_dump,
+            console,
+            monitor,
+            entropy,
+        ] = theirs.each_ref().map(AsRawFd::as_raw_fd);
         let (gate, beats) = ([first, second], [beat, long_beat]);
-        let numbers = ChannelNumbers { frames, frame_dump, gate, clock, beats, clock_dump, console, monitor };
+        let numbers =
+            ChannelNumbers { frames, frame_dump, gate, clock, beats, clock_dump, console, monitor, entropy };
         let mut command = Command::new(&config.qemu);
         command
             .args(arguments(config, memory, &numbers))

@@ -94,6 +94,28 @@ fn the_console_is_heard_and_the_clock_runs_forward() {
     }
 }
 
+/// A guest that waits for entropy does nothing that would make QEMU stop for us.
+#[test]
+fn entropy_is_drawn_from_the_seed_and_at_once() {
+    let Some(qemu) = qemu() else { return };
+    within(60, async {
+        let image = Image::drawing().looping();
+        let drawn = async |seed| {
+            let mut machine = Machine::start(MachineConfig { seed, ..config(&qemu, &image) }).await.unwrap();
+            let events = events_until(&mut machine, at(0.5)).await;
+            let bytes = events.into_iter().filter_map(|event| match event {
+                GuestEvent::Console { bytes, .. } => Some(bytes),
+                _ => None,
+            });
+            bytes.collect::<Vec<_>>().concat()
+        };
+        let first = drawn(1).await;
+        assert_eq!(first.len(), 8, "{first:?}");
+        assert_eq!(drawn(1).await, first);
+        assert_ne!(drawn(2).await, first);
+    });
+}
+
 #[test]
 fn the_clock_of_a_guest_that_sleeps_for_good_neither_stops_nor_leaps() {
     let Some(qemu) = qemu() else { return };

@@ -230,7 +230,7 @@ fn architecture(image: &[u8]) -> Result<Architecture, &'static str> {
     match first {
         Some(0xaa64) => Ok(Architecture::Aa64),
         Some(0x01c2 | 0x01c4) => Ok(Architecture::Arm),
-        Some(0x5064) => Err("RISC-V"),
+        Some(0x5064) => Ok(Architecture::Riscv64),
         Some(0x6264) => Err("LoongArch"),
         _ => Ok(Architecture::X64),
     }

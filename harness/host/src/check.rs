@@ -66,7 +66,7 @@ struct Emulator {
     packages: [&'static str; 4],
 }
 
-const EMULATORS: [Emulator; 2] = [
+const EMULATORS: [Emulator; 3] = [
     Emulator {
         name: "QEMU",
         program: "qemu-system-x86_64",
@@ -80,6 +80,13 @@ const EMULATORS: [Emulator; 2] = [
         purpose: Purpose::Architectures,
         why: "runs firmware for Arm of 32 and 64 bits",
         packages: ["qemu-system-arm", "qemu-system-aarch64", "qemu-system-aarch64", "qemu-arm"],
+    },
+    Emulator {
+        name: "QEMU for RISC-V",
+        program: "qemu-system-riscv64",
+        purpose: Purpose::Architectures,
+        why: "runs firmware for RISC-V",
+        packages: ["qemu-system-riscv", "qemu-system-riscv", "qemu-system-riscv", "qemu-extra"],
     },
 ];
 

@@ -20,7 +20,7 @@ static const volatile struct {
 
 // An absolute address in the image, read at run time: gives the image the base relocation that some loaders insist on,
 // and a loader that does not apply it finds out.
-static const volatile uint8_t *const volatile slot_nonce = slot.nonce;
+static const volatile uint8_t *const volatile slot_nonce RELOCATED = slot.nonce;
 
 void read_nonce(uint8_t nonce[NONCE_SIZE]) {
     const volatile uint8_t *from = slot_nonce;

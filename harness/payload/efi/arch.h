@@ -20,8 +20,17 @@
 #elif defined(__arm__)
 #define EFIAPI // §2.3.5: the usual one
 #define PE_MACHINE 0x01c2
+#elif defined(__riscv) && __riscv_xlen == 64
+#define EFIAPI // §2.3.7: the usual one
+#define PE_MACHINE 0x5064
+#define RELOCATED __attribute__((section(".relocated"))) // riscv64.ld writes the relocation
 #else
 #error "no UEFI binding for this architecture yet"
+#endif
+
+// An address in the data: the linker makes the relocation.
+#ifndef RELOCATED
+#define RELOCATED
 #endif
 
 #endif

@@ -3,6 +3,7 @@
 //! Only for those who change the payload; everybody else uses the committed images. Called by `cargo xtask payload` and
 //! by the test that proves the committed images to be what their sources give.
 
+use crate::pe;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +30,8 @@ enum Form {
         /// What the machine field of the COFF header has to be, where the linker writes something else.
         machine: Option<u16>,
     },
+    /// An EFI application whose headers a linker script writes: lld-link does not know the machine.
+    EfiOfElf,
     /// A network bootstrap program for a PC BIOS.
     Nbp,
     /// The first process of Linux.
@@ -65,6 +68,21 @@ pub const TARGETS: &[Target] = &[
         form: Form::Efi { machine: None },
     },
     Target {
+        architecture: "riscv64",
+        triple: "riscv64-unknown-none-elf",
+        // UEFI 2.11 §2.3.7.1: no floating point in the calling convention; everything relative to the program counter.
+        flags: &[
+            "-march=rv64imac",
+            "-mabi=lp64",
+            "-mcmodel=medany",
+            "-mno-relax",
+            "-fno-pic",
+            "-fno-builtin",
+            "-fno-asynchronous-unwind-tables",
+        ],
+        form: Form::EfiOfElf,
+    },
+    Target {
         architecture: "bios",
         triple: "i386-unknown-none-elf",
         // Real mode, with a compiler for 32 bits; no library has what it could make of loops.
@@ -93,7 +111,7 @@ const LINUX_FLAGS: &[&str] =
 impl Target {
     fn sources(&self) -> &'static [&'static str] {
         match self.form {
-            Form::Efi { .. } => &["main.c", "announcement.c", "transmit.c"],
+            Form::Efi { .. } | Form::EfiOfElf => &["main.c", "announcement.c", "transmit.c"],
             Form::Nbp => &["nbp.c", "announcement.c"],
             Form::Init => &["init.c", "announcement.c"],
         }
@@ -102,14 +120,25 @@ impl Target {
     fn headers(&self) -> &'static [&'static str] {
         match self.form {
             Form::Efi { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h"],
+            Form::EfiOfElf => &["arch.h", "uefi.h", "announcement.h", "transmit.h", "riscv64.ld"],
             Form::Nbp => &["arch.h", "uefi.h", "announcement.h", "nbp.ld"],
             Form::Init => &["arch.h", "uefi.h", "announcement.h"],
+        }
+    }
+
+    /// What says where everything goes, if the linker does not know it by itself.
+    fn script(&self) -> Option<&'static str> {
+        match self.form {
+            Form::Nbp => Some("nbp.ld"),
+            Form::EfiOfElf => Some("riscv64.ld"),
+            Form::Efi { .. } | Form::Init => None,
         }
     }
 
     fn linker(&self) -> (&'static str, &'static [&'static str]) {
         match self.form {
             Form::Efi { .. } => ("lld-link", EFI_LINKER_FLAGS),
+            Form::EfiOfElf => ("ld.lld", RISCV_LINKER_FLAGS),
             Form::Nbp => ("ld.lld", NBP_LINKER_FLAGS),
             Form::Init => ("ld.lld", INIT_LINKER_FLAGS),
         }
@@ -134,6 +163,8 @@ const EFI_LINKER_FLAGS: &[&str] = &[
     "/nodefaultlib",
     "/timestamp:0", // else the time of the build is in the image
 ];
+
+const RISCV_LINKER_FLAGS: &[&str] = &["-m", "elf64lriscv", "--oformat", "binary"];
 
 const NBP_LINKER_FLAGS: &[&str] = &["-m", "elf_i386", "--oformat", "binary"];
 
@@ -217,15 +248,16 @@ impl Toolchain {
                 }
                 Ok(image)
             }
-            Form::Nbp | Form::Init => {
+            Form::EfiOfElf | Form::Nbp | Form::Init => {
                 let mut command = Command::new(self.ld_lld);
                 command.args(flags);
-                if target.form == Form::Nbp {
-                    command.arg("-T").arg(sources().join("nbp.ld"));
+                if let Some(script) = target.script() {
+                    command.arg("-T").arg(sources().join(script));
                 }
                 command.args(["-o", "payload"]).args(objects);
                 run(command.current_dir(out))?;
-                read(&out.join("payload"))
+                let image = read(&out.join("payload"))?;
+                Ok(if target.form == Form::EfiOfElf { pe::as_in_file(&image) } else { image })
             }
         }
     }
@@ -234,7 +266,7 @@ impl Toolchain {
 /// Where the committed image for `target` is.
 pub fn image_path(target: &Target) -> PathBuf {
     let extension = match target.form {
-        Form::Efi { .. } => "efi",
+        Form::Efi { .. } | Form::EfiOfElf => "efi",
         Form::Nbp => "0",
         Form::Init => "elf",
     };

@@ -16,6 +16,7 @@ pub(crate) const ALL: &[Image] = &[
     Image { architecture: "x64", bytes: include_bytes!("../images/payload-x64.efi") },
     Image { architecture: "arm", bytes: include_bytes!("../images/payload-arm.efi") },
     Image { architecture: "aa64", bytes: include_bytes!("../images/payload-aa64.efi") },
+    Image { architecture: "riscv64", bytes: include_bytes!("../images/payload-riscv64.efi") },
     Image { architecture: "bios", bytes: include_bytes!("../images/payload-bios.0") },
     Image { architecture: "linux-x64", bytes: include_bytes!("../images/payload-linux-x64.elf") },
 ];

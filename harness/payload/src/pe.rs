@@ -45,6 +45,24 @@ pub fn unified_kernel(
     Ok(image)
 }
 
+/// A PE image in a file, of one as it is in memory: sections that its headers say are of the same size in both.
+pub(crate) fn as_in_file(image: &[u8]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let fields = || {
+        let pe = header(image)?;
+        let table = pe + FILE_HEADER + word(image, pe + 20)?;
+        Some((word(image, pe + 6)?, table, dword(image, pe + FILE_HEADER + 60)?))
+    };
+    let Some((sections, table, headers)) = fields() else { return file };
+    file.extend(image.iter().take(headers));
+    for at in (0..sections).map(|section| table + HEADER * section) {
+        let field = |offset| dword(image, at + offset).unwrap_or_default();
+        file.resize(field(20), 0);
+        file.extend(image.iter().skip(field(12)).take(field(16)));
+    }
+    file
+}
+
 /// Where the signature of a PE image is.
 fn header(image: &[u8]) -> Option<usize> {
     dword(image, 0x3c).filter(|pe| image.get(*pe..pe.saturating_add(4)) == Some(b"PE\0\0"))

@@ -62,7 +62,7 @@ pub(crate) enum CellError {
     #[error("failed to prepare the payload: {0}")]
     Payload(#[from] image::PayloadError),
     #[error("failed to start the guest: {0}")]
-    Start(#[from] crate::StartError),
+    Start(crate::StartError),
     #[error("failed to keep evidence: {0}")]
     Evidence(#[from] evidence::EvidenceError),
     #[error("lost the connection to the guest: {0}")]
@@ -73,6 +73,19 @@ pub(crate) enum CellError {
     HostLimit(Duration),
     #[error("an answer of ours reached the guest {:.1} s late; the host is overloaded, try fewer --jobs", .0.as_secs_f64())]
     Late(Duration),
+}
+
+impl From<crate::StartError> for CellError {
+    /// A model of another architecture is what QEMU alone knows.
+    fn from(error: crate::StartError) -> Self {
+        const UNKNOWN: &str = "unable to find CPU model '";
+        match error.0.split_once(UNKNOWN).and_then(|(_, rest)| rest.split_once('\'')) {
+            Some((model, _)) => Self::Unsupported(format!(
+                "QEMU has no processor `{model}` for the architecture of this firmware."
+            )),
+            None => Self::Start(error),
+        }
+    }
 }
 
 impl From<NetworkError> for CellError {

@@ -363,9 +363,9 @@ impl Guests for QemuGuests {
         let name = format!("{} {rtc_base} {spec:?} {vars:?} {fw_cfg_files:?}", firmware.id);
         let rtc_base = unix_seconds(&config);
         let unpacks = cell.network.image.kind.is_linux();
-        let snapshot = match unpacks {
-            true => None,
-            false => self.snapshot(&config, firmware, &name).await?,
+        let snapshot = match config.spec.resumes && !unpacks {
+            false => None,
+            true => self.snapshot(&config, firmware, &name).await?,
         };
         let machine = match snapshot {
             Some(snapshot) => {

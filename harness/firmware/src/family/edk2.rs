@@ -52,6 +52,18 @@ impl Family for Edk2 {
                 cpu_without_entropy: "cortex-a15",
                 ..virt
             },
+            // QEMU starts its own OpenSBI, which starts the flash. 2025.02 and 2026.08 find no boot option for QEMU's boot order,
+            // and so remove them all; the network comes first without it.
+            Architecture::Riscv64 => MachineSpec {
+                program: "qemu-system-riscv64",
+                cpu: "max".into(),
+                cpu_without_entropy: "rv64",
+                boot_index: false,
+                // QEMU 10.0 saves what the timers compare with and not the timers: a guest that is resumed waits for ever.
+                resumes: false,
+                flash_end: 0x2600_0000,
+                ..virt
+            },
         })
     }
 

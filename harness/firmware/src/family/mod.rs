@@ -22,6 +22,8 @@ pub enum Architecture {
     Arm,
     /// AArch64.
     Aa64,
+    /// RISC-V, 64 bits.
+    Riscv64,
     /// x86 with a PC BIOS, which starts images in real mode.
     Bios,
 }
@@ -34,6 +36,7 @@ impl Architecture {
             Self::X64 => "x64",
             Self::Arm => "arm",
             Self::Aa64 => "aa64",
+            Self::Riscv64 => "riscv64",
             Self::Bios => "bios",
         }
     }
@@ -102,6 +105,8 @@ pub struct MachineSpec {
     pub flash_end: u64,
     /// Whether there is a device for random numbers.
     pub entropy_device: bool,
+    /// Whether QEMU can go on with a state that it has saved.
+    pub resumes: bool,
 }
 
 impl MachineSpec {
@@ -130,6 +135,7 @@ impl MachineSpec {
             boot_index: true,
             flash_end: 4 << 30,
             entropy_device: true,
+            resumes: true,
         }
     }
 }

@@ -44,21 +44,24 @@ fn tshark_objects_to_no_frame_of_any_cell() {
     }
 
     // The same look at a capture that is damaged: the last byte of a frame's data, so a checksum is wrong.
-    let at = all.windows(4).position(|bytes| bytes == b"HEAD").unwrap();
-    all[at] ^= 1;
-    fs::write(&path, &all).unwrap();
+    let mut damaged = fs::read(capture("control/plain@conforming")).unwrap();
+    let at = damaged.windows(4).position(|bytes| bytes == b"HEAD").unwrap();
+    damaged[at] ^= 1;
+    fs::write(&path, &damaged).unwrap();
     if let Some(found) = objections(&path, Sequences::Ignored) {
         assert!(found.iter().any(|line| line.contains("Bad checksum")), "{found:?}");
     }
 }
 
+/// The capture of a cell.
+fn capture(id: &str) -> PathBuf {
+    let done = shipped();
+    let cell = done.results.cells.iter().find(|cell| cell.id == id).unwrap_or_else(|| panic!("{id}"));
+    done.directory.path().join(&cell.evidence.as_ref().unwrap().capture)
+}
+
 #[test]
 fn tshark_can_follow_the_connections_of_telling_cells() {
-    let done = shipped();
-    let capture = |id: &str| -> PathBuf {
-        let cell = done.results.cells.iter().find(|cell| cell.id == id).unwrap_or_else(|| panic!("{id}"));
-        done.directory.path().join(&cell.evidence.as_ref().unwrap().capture)
-    };
     for id in [
         "control/plain@conforming",
         "control/plain@edk2-2020.11",

@@ -129,6 +129,20 @@ fn fail_fast_takes_no_cell_after_the_first_failure() {
     assert_eq!(done.results.run.stopped.as_deref(), Some("--fail-fast: control/plain@fake is error"));
 }
 
+/// As QEMU for Arm says it of a model of x86.
+#[test]
+fn a_processor_of_another_architecture_is_nothing_that_failed() {
+    let said = "failed to start QEMU: QEMU ended with exit code 1\nqemu: unable to find CPU model 'Nehalem'\ncommand: …";
+    let no_such_processor = Fakes::choosing(|cell, _, _| match cell.scenario.as_str() {
+        "b/b" => Err(StartError(said.into())),
+        _ => Ok((Behaviour::conforming(), Link::Good)),
+    });
+    let done = run_with(five(), no_such_processor, Setup::default());
+    let cell = done.cell("b/b");
+    assert_eq!((cell.verdict, cell.attempts), (Verdict::Unsupported, 1));
+    assert_eq!(cell.detail, "QEMU has no processor `Nehalem` for the architecture of this firmware.");
+}
+
 #[test]
 fn fail_fast_lets_running_cells_finish() {
     let exits = Behaviour::conforming().with_trouble(Moment::GetSent, TroubleKind::Exit);

@@ -10,7 +10,7 @@ use services::{NetworkSettings, address};
 impl Behaviour {
     /// This client with keys: what it may start.
     pub fn guarded(self, keys: Option<Databases>) -> Self {
-        Self { keys, ..self }
+        Self { keys: keys.or(self.keys), ..self }
     }
 
     /// This client with what the settings of `network` give it, and these anchors (DER) enrolled.
@@ -26,6 +26,7 @@ impl Behaviour {
             trust: _,
             suites,
             machine,
+            variables,
             nvram,
             secure_boot: _,
         } = &network.client;
@@ -43,6 +44,10 @@ impl Behaviour {
         }
         this.pxe = *protocol == client::Protocol::Pxe;
         this.memory = machine.memory_mib.map_or(this.memory, |memory| (memory as usize) << 20);
+        if variables.name().is_some() {
+            // Of the keys that come with a build none is ours.
+            this.keys.get_or_insert_default();
+        }
         let fixed = nvram.entries.first().and_then(|entry| entry.address);
         this.fixed = fixed.map(|fixed| (fixed.address, fixed.netmask, fixed.gateway));
         if !nvram.entries.is_empty() {

@@ -31,7 +31,7 @@ pub struct Build {
     pub code: PathBuf,
     /// Path of the variable store template inside the package.
     pub vars: Option<PathBuf>,
-    /// What else of the package is kept, by name: the other files of a loader.
+    /// What else of the package is kept, by name: the other files of a loader, other variable stores of firmware.
     pub files: IndexMap<String, PathBuf>,
     /// The build that starts it, where it is not what the machine starts with.
     pub base: Option<Box<Build>>,

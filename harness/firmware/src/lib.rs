@@ -47,7 +47,7 @@ pub struct Firmware {
     pub code: PathBuf,
     /// Path of the variable store template.
     pub vars: Option<PathBuf>,
-    /// The other files of a loader, by name.
+    /// Other files of its package, by name: of a loader what belongs to it, of firmware other variable stores.
     pub files: BTreeMap<String, PathBuf>,
     /// The firmware that starts it, where it is not what the machine starts with.
     pub base: Option<Box<Firmware>>,
@@ -65,6 +65,11 @@ impl Firmware {
     /// Whether it is declared to be able to do it, which [`Family::has`] claims for the family.
     pub fn has(&self, capability: Capability) -> bool {
         self.family.has(capability) && !self.lacks.contains(&capability)
+    }
+
+    /// What the machine starts with: the build itself, or the one that starts it.
+    pub fn in_flash(&self) -> &Self {
+        self.base.as_deref().unwrap_or(self)
     }
 
     /// The same, started by `base`.

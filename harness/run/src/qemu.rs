@@ -138,19 +138,21 @@ impl QemuGuests {
         let nvram = &cell.network.client.nvram;
         spec.boot_index &= nvram.boot_index;
         // What the machine starts with.
-        let (first, kernel) = match &firmware.base {
-            Some(base) => (&**base, Some(firmware.code.clone())),
-            None => (firmware, None),
+        let first = firmware.in_flash();
+        let kernel = firmware.base.is_some().then(|| firmware.code.clone());
+        let brought = match cell.network.client.variables.name() {
+            Some(name) => first.files.get(name),
+            None => first.vars.as_ref(),
         };
         let is_written = !nvram.entries.is_empty() || cell.network.client.secure_boot.is_set();
-        let vars = match (is_written, &first.vars) {
+        let vars = match (is_written, brought) {
             (true, Some(template)) => Some(self.vars(template, &spec, cell, image)?),
             // Nothing is asked of a build that cannot do it; it is only probed.
             (true, None) if cell.lacks.is_none() => {
                 return Err(StartError(format!("{} has no variable store to write to", firmware.id)));
             }
             (_, template) => {
-                template.clone().map_or_else(|| self.settings(firmware), |vars| Ok(Some(vars)))?
+                template.cloned().map_or_else(|| self.settings(firmware), |vars| Ok(Some(vars)))?
             }
         };
         let mut config = MachineConfig {

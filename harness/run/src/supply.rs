@@ -1,4 +1,4 @@
-//! The loaders that scenarios serve beside the image.
+//! What scenarios take from the catalog beside the firmware: loaders that they serve beside the image, and other variables.
 
 use crate::{Plan, Unequipped};
 use firmware::{Catalog, Store};
@@ -8,11 +8,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Obtains the loaders that the cells of `plan` serve, from the cache or their source. Cells whose loader there is not for their
-/// architecture are told so. `say` gets one line for each step. Blocks.
+/// architecture, and cells whose build brings no such variables, are told so. `say` gets one line for each step. Blocks.
 pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn FnMut(&str)) {
     let mut known: HashMap<String, Result<Arc<[u8]>, Unequipped>> = HashMap::new();
     let mut unpacked: HashMap<_, Result<Arc<[Vec<u8>]>, Unequipped>> = HashMap::new();
     for cell in &mut plan.cells {
+        if let Some(name) = cell.network.client.variables.name() {
+            let firmware = plan.firmware[cell.firmware].in_flash();
+            if !firmware.files.contains_key(name) {
+                let why = format!("{} brings no variables that the catalog calls `{name}`.", firmware.id);
+                cell.equipment = Err(Unequipped::Unsupported(why));
+            }
+        }
         let architecture = plan.firmware[cell.firmware].architecture.as_str();
         let files = cell.network.http.files.iter_mut();
         let files = files.filter_map(|file| Some((file.loader.as_ref()?, &mut file.bytes)));

@@ -33,6 +33,8 @@ pub struct Settings {
     pub suites: Option<Vec<String>>,
     /// The machine that it runs on.
     pub machine: Machine,
+    /// Which of the variable stores it has that come with its build.
+    pub variables: Variables,
     /// What stands in its variables.
     pub nvram: Nvram,
     /// Which images it may start.
@@ -52,6 +54,7 @@ impl Default for Settings {
             trust: pki::Trust::default(),
             suites: None,
             machine: Machine::default(),
+            variables: Variables::default(),
             nvram: Nvram::default(),
             secure_boot: SecureBoot::default(),
         }
@@ -67,6 +70,30 @@ pub enum Protocol {
     Http,
     /// By PXE: with TFTP (UEFI 2.11 §24.3, PXE 2.1).
     Pxe,
+}
+
+/// A variable store that comes with a build of firmware.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variables {
+    /// The one that a machine is usually given.
+    #[default]
+    Usual,
+    /// With the keys of Microsoft, as machines leave the factory, and Secure Boot on.
+    Ms,
+    /// With a key whose private half everybody has, and Secure Boot on.
+    Snakeoil,
+}
+
+impl Variables {
+    /// The catalog's word for it, if it is not the usual one.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Usual => None,
+            Self::Ms => Some("ms"),
+            Self::Snakeoil => Some("snakeoil"),
+        }
+    }
 }
 
 /// Over which version of IP a client boots. A client that is just up may meet a link that it is not ready for yet

@@ -5,6 +5,9 @@ use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use record::Endpoint;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
+/// Time to live of our packets: RFC 1122 §3.2.1.7, the value of RFC 1700.
+const HOPS: u8 = 64;
+
 /// Ethernet broadcast address.
 pub(crate) const BROADCAST_MAC: [u8; 6] = [0xff; 6];
 
@@ -82,6 +85,22 @@ pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
     })
 }
 
+/// Builds a frame in which our server, as a router, tells the sender of the packet in `frame` that it is not delivered (RFC 792).
+pub(crate) fn unreachable(code: u8, frame: &[u8]) -> Option<Vec<u8>> {
+    const DESTINATION_UNREACHABLE: u8 = 3;
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
+    let builder = PacketBuilder::ethernet2(address::SERVER_MAC, frame.get(6..12)?.try_into().ok()?)
+        .ipv4(address::SERVER4.octets(), ip.header().source(), HOPS)
+        .icmpv4_raw(DESTINATION_UNREACHABLE, code, [0; 4]);
+    // Its header and 64 bits of what follows.
+    let quoted = frame.get(14..)?;
+    let quoted = &quoted[..quoted.len().min(ip.header().slice().len() + 8)];
+    let mut answer = Vec::with_capacity(builder.size(quoted.len()));
+    builder.write(&mut answer, quoted).ok()?;
+    Some(answer)
+}
+
 /// Builds a frame with a UDP datagram from `port` of our server.
 pub(crate) fn from_server(port: u16, to_mac: [u8; 6], to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     from_address(address::SERVER4, port, to_mac, to, payload)
@@ -95,7 +114,6 @@ pub(crate) fn from_address(
     to: SocketAddrV4,
     payload: &[u8],
 ) -> Vec<u8> {
-    const HOPS: u8 = 64; // RFC 1122 §3.2.1.7, the value of RFC 1700
     let builder = PacketBuilder::ethernet2(address::SERVER_MAC, to_mac)
         .ipv4(from.octets(), to.ip().octets(), HOPS)
         .udp(port, to.port());

@@ -147,6 +147,18 @@ pub(crate) fn icmp_with_code(
     frame
 }
 
+/// Builds a frame in which the host that the packet in `frame` is for, or a router on the way, tells its sender that it is not
+/// delivered (RFC 4443 §3.1).
+pub(crate) fn unreachable(code: u8, frame: &[u8]) -> Option<Vec<u8>> {
+    const DESTINATION_UNREACHABLE: u8 = 1;
+    let packet = packet(frame)?;
+    // As much of it as fits the smallest MTU, behind four unused bytes.
+    let quoted = frame.get(14..)?;
+    let body = [&[0; 4], &quoted[..quoted.len().min(1280 - 48)]].concat();
+    let to = Host { mac: packet.mac, address: packet.from };
+    Some(icmp_with_code(Host::server(packet.to), to, HOPS, (DESTINATION_UNREACHABLE, code), &body))
+}
+
 /// Builds a frame with a UDP datagram.
 pub(crate) fn udp(from: (Host, u16), to: (Host, u16), payload: &[u8]) -> Vec<u8> {
     let builder = PacketBuilder::ethernet2(from.0.mac, to.0.mac)

@@ -20,7 +20,7 @@ pub(crate) use application::Application;
 use connection::Connection;
 use device::Device;
 use record::{Endpoint, Event, TcpEnd};
-pub use settings::Settings;
+pub use settings::{Settings, Unreachable};
 use smoltcp::{
     iface::{Config, Interface, SocketSet},
     socket::tcp,
@@ -140,6 +140,10 @@ impl Stack {
     pub(crate) fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
         let segment = frame::segment(bytes);
         let opening = segment.filter(|s| s.syn && s.acknowledgment.is_none() && !s.rst);
+        if let Some(syn) = opening.filter(|syn| self.settings.unreachable.is_some() && self.is_served(syn.to)) {
+            self.refuse(&syn, bytes, out);
+            return self.settle(now, out);
+        }
         let listening = opening.is_some_and(|syn| self.listen(&syn));
         // smoltcp 0.14 takes any IPv6 packet whose destination ends as one of its addresses does.
         let for_another =
@@ -213,6 +217,22 @@ impl Stack {
         }
         self.connections.push(connection);
         true
+    }
+
+    /// Whether one of the servers that connections can be kept from is there.
+    fn is_served(&self, to: Endpoint) -> bool {
+        let tls = self.tls.as_ref().map(|tls| tls.port);
+        self.is_ours(to.address) && (to.port == self.port || tls == Some(to.port))
+    }
+
+    /// Answers a SYN, which came in `bytes`, as a router does that cannot deliver it.
+    fn refuse(&mut self, syn: &Segment, bytes: &[u8], out: &mut Outbox) {
+        let Some((four, six)) = self.settings.unreachable.map(Unreachable::codes) else { return };
+        self.lost(bytes, out);
+        out.frames.extend(match syn.from.address {
+            IpAddr::V4(_) => frame::unreachable(four, bytes),
+            IpAddr::V6(_) => frame6::unreachable(six, bytes),
+        });
     }
 
     /// Bytes that the guest may send ahead to a port.

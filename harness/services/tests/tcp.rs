@@ -444,6 +444,31 @@ fn a_connection_is_reset_at_the_byte_that_was_asked_for() {
     assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 20_000);
 }
 
+/// RFC 792: type 3, and the header of the packet with 64 bits of what follows, which are the ports and the sequence number.
+#[test]
+fn a_router_says_what_it_does_not_reach() {
+    use services::tcp::Unreachable::{Host, Net, Port, Prohibited};
+    for (what, code) in [(Net, 0), (Host, 1), (Port, 3), (Prohibited, 13)] {
+        let mut bench = with_tcp(|tcp| tcp.unreachable = Some(what));
+        bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+        let syn = tcp(address::SERVER4, |h| h.syn = true, b"");
+        for _ in 0..2 {
+            let answers = bench.exchange(&syn);
+            let [answer] = &answers[..] else { panic!("{answers:?}") };
+            let packet = SlicedPacket::from_ethernet(answer).unwrap();
+            let Some(etherparse::TransportSlice::Icmpv4(icmp)) = packet.transport else { panic!("{answer:?}") };
+            assert_eq!((icmp.type_u8(), icmp.code_u8()), (3, code));
+            assert_eq!(icmp.checksum(), icmp.icmp_type().calc_checksum(icmp.payload()));
+            assert_eq!(icmp.payload(), &syn[14..14 + 20 + 8]);
+        }
+        let syns = bench.events.iter().filter(|event| matches!(event, Event::TcpSyn { accepted: false, .. }));
+        assert_eq!((syns.count(), ends(&bench)), (1, vec![]), "a SYN that is sent again is no other connection");
+        // Other ports are closed as ever.
+        let elsewhere = |h: &mut TcpHeader| (h.syn, h.destination_port) = (true, 81);
+        assert!(tcp_of(&bench.exchange(&tcp(address::SERVER4, elsewhere, b""))[0]).unwrap().rst);
+    }
+}
+
 #[test]
 fn what_tcp_cannot_do_is_refused() {
     let refused = |change: fn(&mut services::tcp::Settings)| {

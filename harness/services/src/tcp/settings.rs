@@ -24,6 +24,34 @@ pub struct Settings {
     pub read_after_seconds: f64,
     /// The connection is reset once the guest has acknowledged so many bytes.
     pub reset_after_bytes: Option<u64>,
+    /// No connection is made: a router says so of every SYN to a served port (RFC 792, RFC 4443 §3.1).
+    pub unreachable: Option<Unreachable>,
+}
+
+/// What a router says that is not to be reached: the code of its Destination Unreachable message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unreachable {
+    /// The network; over IPv6, there is no route to it.
+    Net,
+    /// The host; over IPv6, its address.
+    Host,
+    /// The port.
+    Port,
+    /// Anything beyond it: a filter is in the way.
+    Prohibited,
+}
+
+impl Unreachable {
+    /// The code over IPv4 (RFC 792, RFC 1812 §5.2.7.1) and over IPv6 (RFC 4443 §3.1).
+    pub(super) const fn codes(self) -> (u8, u8) {
+        match self {
+            Self::Net => (0, 0),
+            Self::Host => (1, 3),
+            Self::Port => (3, 4),
+            Self::Prohibited => (13, 1),
+        }
+    }
 }
 
 impl Settings {

@@ -173,6 +173,7 @@ mod tests {
                 ("x64", 0x8664),
                 ("arm", 0x1c2),
                 ("aa64", 0xaa64),
+                ("riscv64", 0x5064),
                 ("bios", 0),
                 ("linux-x64", 0)
             ]

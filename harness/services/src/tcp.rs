@@ -140,7 +140,8 @@ impl Stack {
     pub(crate) fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
         let segment = frame::segment(bytes);
         let opening = segment.filter(|s| s.syn && s.acknowledgment.is_none() && !s.rst);
-        if let Some(syn) = opening.filter(|syn| self.settings.unreachable.is_some() && self.is_served(syn.to)) {
+        if let Some(syn) = opening.filter(|syn| self.settings.unreachable.is_some() && self.is_served(syn.to))
+        {
             self.refuse(&syn, bytes, out);
             return self.settle(now, out);
         }

@@ -456,13 +456,19 @@ fn a_router_says_what_it_does_not_reach() {
             let answers = bench.exchange(&syn);
             let [answer] = &answers[..] else { panic!("{answers:?}") };
             let packet = SlicedPacket::from_ethernet(answer).unwrap();
-            let Some(etherparse::TransportSlice::Icmpv4(icmp)) = packet.transport else { panic!("{answer:?}") };
+            let Some(etherparse::TransportSlice::Icmpv4(icmp)) = packet.transport else {
+                panic!("{answer:?}")
+            };
             assert_eq!((icmp.type_u8(), icmp.code_u8()), (3, code));
             assert_eq!(icmp.checksum(), icmp.icmp_type().calc_checksum(icmp.payload()));
             assert_eq!(icmp.payload(), &syn[14..14 + 20 + 8]);
         }
         let syns = bench.events.iter().filter(|event| matches!(event, Event::TcpSyn { accepted: false, .. }));
-        assert_eq!((syns.count(), ends(&bench)), (1, vec![]), "a SYN that is sent again is no other connection");
+        assert_eq!(
+            (syns.count(), ends(&bench)),
+            (1, vec![]),
+            "a SYN that is sent again is no other connection"
+        );
         // Other ports are closed as ever.
         let elsewhere = |h: &mut TcpHeader| (h.syn, h.destination_port) = (true, 81);
         assert!(tcp_of(&bench.exchange(&tcp(address::SERVER4, elsewhere, b""))[0]).unwrap().rst);

@@ -59,7 +59,7 @@ impl Family for Edk2 {
                 cpu: "max".into(),
                 cpu_without_entropy: "rv64",
                 boot_index: false,
-                // QEMU 10.0 saves what the timers compare with and not the timers: a guest that is resumed waits for ever.
+                // QEMU up to 10.1 saves what the timers compare with and not the timers: a guest that is resumed waits for ever.
                 resumes: false,
                 flash_end: 0x2600_0000,
                 ..virt

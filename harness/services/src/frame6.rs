@@ -152,9 +152,10 @@ pub(crate) fn icmp_with_code(
 pub(crate) fn unreachable(code: u8, frame: &[u8]) -> Option<Vec<u8>> {
     const DESTINATION_UNREACHABLE: u8 = 1;
     let packet = packet(frame)?;
-    // As much of it as fits the smallest MTU, behind four unused bytes.
+    // As much of it as fits the smallest MTU, behind our IPv6 header, ours of ICMPv6 and its four unused bytes.
+    const QUOTED: usize = 1280 - 40 - 8;
     let quoted = frame.get(14..)?;
-    let body = [&[0; 4], &quoted[..quoted.len().min(1280 - 48)]].concat();
+    let body = [&[0; 4], &quoted[..quoted.len().min(QUOTED)]].concat();
     let to = Host { mac: packet.mac, address: packet.from };
     Some(icmp_with_code(Host::server(packet.to), to, HOPS, (DESTINATION_UNREACHABLE, code), &body))
 }
@@ -212,6 +213,22 @@ mod tests {
             let mut damaged = frame.clone();
             damaged[at] ^= 1;
             assert!(packet(&damaged).is_none(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_delivered_is_quoted_as_far_as_it_fits() {
+        let (guest, server) = (Host::station(1), Host::server(address::SERVER6));
+        for length in [8, 2000] {
+            let sent = udp((guest, 5000), (server, 80), &vec![7; length]);
+            let answer = unreachable(3, &sent).unwrap();
+            assert!(answer.len() <= 14 + 1280);
+            let read = packet(&answer).unwrap();
+            assert_eq!((read.from, read.to, read.hop_limit), (server.address, guest.address, HOPS));
+            let Content::Icmp { kind: 1, code: 3, body } = read.content else { panic!("{read:?}") };
+            assert_eq!(body[..4], [0; 4]);
+            assert_eq!(body[4..], sent[14..][..body.len() - 4]);
+            assert_eq!(body.len() - 4, (sent.len() - 14).min(1280 - 48));
         }
     }
 }

@@ -257,7 +257,11 @@ impl Toolchain {
                 command.args(["-o", "payload"]).args(objects);
                 run(command.current_dir(out))?;
                 let image = read(&out.join("payload"))?;
-                Ok(if target.form == Form::EfiOfElf { pe::as_in_file(&image) } else { image })
+                match target.form {
+                    Form::EfiOfElf => Ok(pe::as_in_file(&image)
+                        .expect("invariant: the linker script writes the headers of a PE image")),
+                    _ => Ok(image),
+                }
             }
         }
     }

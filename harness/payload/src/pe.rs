@@ -45,22 +45,23 @@ pub fn unified_kernel(
     Ok(image)
 }
 
-/// A PE image in a file, of one as it is in memory: sections that its headers say are of the same size in both.
-pub(crate) fn as_in_file(image: &[u8]) -> Vec<u8> {
-    let mut file = Vec::new();
-    let fields = || {
-        let pe = header(image)?;
-        let table = pe + FILE_HEADER + word(image, pe + 20)?;
-        Some((word(image, pe + 6)?, table, dword(image, pe + FILE_HEADER + 60)?))
-    };
-    let Some((sections, table, headers)) = fields() else { return file };
-    file.extend(image.iter().take(headers));
-    for at in (0..sections).map(|section| table + HEADER * section) {
-        let field = |offset| dword(image, at + offset).unwrap_or_default();
-        file.resize(field(20), 0);
-        file.extend(image.iter().skip(field(12)).take(field(16)));
+/// A PE image in a file, of one as it is in memory: sections that its headers say are of the same size in both. `None` if it is none.
+pub(crate) fn as_in_file(image: &[u8]) -> Option<Vec<u8>> {
+    let headers = dword(image, header(image)? + FILE_HEADER + 60)?;
+    let mut file = image.get(..headers)?.to_vec();
+    for at in sections(image)? {
+        let [address, size, begin] = [dword(image, at + 12)?, dword(image, at + 16)?, dword(image, at + 20)?];
+        file.resize(begin, 0);
+        file.extend(image.get(address..address.checked_add(size)?)?);
     }
-    file
+    Some(file)
+}
+
+/// Where the headers of its sections are.
+fn sections(image: &[u8]) -> Option<impl Iterator<Item = usize>> {
+    let pe = header(image)?;
+    let table = pe + FILE_HEADER + word(image, pe + 20)?;
+    Some((0..word(image, pe + 6)?).map(move |section| table + HEADER * section))
 }
 
 /// Where the signature of a PE image is.
@@ -71,13 +72,9 @@ fn header(image: &[u8]) -> Option<usize> {
 /// The image without what is behind its last section: a signature is over the sections, one behind the other.
 fn without_symbols(image: &[u8]) -> Result<Vec<u8>, PeError> {
     let pe = header(image).ok_or(PeError::NoPe)?;
-    let [sections, optional] = [word(image, pe + 6), word(image, pe + 20)].map(Option::unwrap_or_default);
-    let table = pe + FILE_HEADER + optional;
-    let end = |section: usize| {
-        let at = table + HEADER * section;
-        dword(image, at + 20)?.checked_add(dword(image, at + 16)?)
-    };
-    let end = (0..sections).filter_map(end).max().filter(|end| *end <= image.len()).ok_or(PeError::NoPe)?;
+    let sections = sections(image).ok_or(PeError::NoPe)?;
+    let end = |at: usize| dword(image, at + 20)?.checked_add(dword(image, at + 16)?);
+    let end = sections.filter_map(end).max().filter(|end| *end <= image.len()).ok_or(PeError::NoPe)?;
     let mut image = image[..end].to_vec();
     // PointerToSymbolTable and NumberOfSymbols.
     image.get_mut(pe + 12..pe + 20).ok_or(PeError::NoPe)?.fill(0);

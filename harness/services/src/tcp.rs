@@ -140,9 +140,14 @@ impl Stack {
     pub(crate) fn receive(&mut self, now: GuestTime, bytes: &[u8], out: &mut Outbox) {
         let segment = frame::segment(bytes);
         let opening = segment.filter(|s| s.syn && s.acknowledgment.is_none() && !s.rst);
-        if let Some(syn) = opening.filter(|syn| self.settings.unreachable.is_some() && self.is_served(syn.to))
-        {
-            self.refuse(&syn, bytes, out);
+        let served = opening.filter(|syn| self.is_served(syn.to));
+        if let Some((syn, what)) = served.zip(self.settings.unreachable) {
+            self.lost(bytes, out);
+            let (four, six) = what.codes();
+            out.frames.extend(match syn.from.address {
+                IpAddr::V4(_) => frame::unreachable(four, bytes),
+                IpAddr::V6(_) => frame6::unreachable(six, bytes),
+            });
             return self.settle(now, out);
         }
         let listening = opening.is_some_and(|syn| self.listen(&syn));
@@ -224,16 +229,6 @@ impl Stack {
     fn is_served(&self, to: Endpoint) -> bool {
         let tls = self.tls.as_ref().map(|tls| tls.port);
         self.is_ours(to.address) && (to.port == self.port || tls == Some(to.port))
-    }
-
-    /// Answers a SYN, which came in `bytes`, as a router does that cannot deliver it.
-    fn refuse(&mut self, syn: &Segment, bytes: &[u8], out: &mut Outbox) {
-        let Some((four, six)) = self.settings.unreachable.map(Unreachable::codes) else { return };
-        self.lost(bytes, out);
-        out.frames.extend(match syn.from.address {
-            IpAddr::V4(_) => frame::unreachable(four, bytes),
-            IpAddr::V6(_) => frame6::unreachable(six, bytes),
-        });
     }
 
     /// Bytes that the guest may send ahead to a port.

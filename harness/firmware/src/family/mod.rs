@@ -101,7 +101,8 @@ pub struct MachineSpec {
     pub nic_device: u8,
     /// Whether the firmware is told to boot from the card before everything else.
     pub boot_index: bool,
-    /// The address behind the flash that holds the variables and, above them, the code.
+    /// The address behind the flash that holds the variables and, above them, the code. Where the code is below them, it is further up by
+    /// the size of the code: variables are at this address less both sizes.
     pub flash_end: u64,
     /// Whether there is a device for random numbers.
     pub entropy_device: bool,

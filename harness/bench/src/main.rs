@@ -170,9 +170,9 @@ fn config(qemu: &Qemu, firmware: &Firmware) -> Result<MachineConfig, String> {
     Ok(MachineConfig {
         qemu: qemu.path.clone(),
         spec: spec.ok_or_else(|| format!("{} has no machine", firmware.id))?,
-        code: firmware.code.clone(),
+        code: firmware.code.path.clone(),
         kernel: None,
-        vars: firmware.vars.clone(),
+        vars: firmware.vars.as_ref().map(|vars| vars.path.clone()),
         fw_cfg_files: Vec::new(),
         mac: services::address::GUEST_MAC,
         clock: ClockMode::Virtual,

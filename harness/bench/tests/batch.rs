@@ -34,12 +34,13 @@ fn build() -> Firmware {
         architecture: Architecture::X64,
         version: "1".into(),
         source: "fake firmware".into(),
-        code: "/nonexistent".into(),
+        code: firmware::Image {
+            path: "/nonexistent".into(),
+            file: ImageFile { file: "FAKE.fd".into(), sha256: "0".repeat(64) },
+        },
         vars: None,
         files: Default::default(),
         base: None,
-        code_file: ImageFile { file: "FAKE.fd".into(), sha256: "0".repeat(64) },
-        vars_file: None,
         smm: false,
         lacks: Vec::new(),
     }

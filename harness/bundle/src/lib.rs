@@ -42,6 +42,14 @@ pub const COMMAND: &str = "command.txt";
 pub const CODE: &str = "firmware/code.fd";
 /// The firmware's variable store template.
 pub const VARS: &str = "firmware/vars.fd";
+/// The variable store that the cell's scenario chose in its place.
+pub const CHOSEN_VARS: &str = "firmware/chosen-vars.fd";
+/// Code of the firmware that starts it.
+pub const BASE_CODE: &str = "firmware/base-code.fd";
+/// Variable store template of the firmware that starts it.
+pub const BASE_VARS: &str = "firmware/base-vars.fd";
+/// All images; which is which, their digests say.
+pub const IMAGES: [&str; 5] = [CODE, VARS, CHOSEN_VARS, BASE_CODE, BASE_VARS];
 /// What QEMU recorded.
 pub const RECORDED_EVENTS: &str = "recording/events.bin";
 /// The recording's frames, as QEMU wrote them.
@@ -70,11 +78,9 @@ fn names() -> impl Iterator<Item = String> {
         CONSOLE,
         TIMELINE,
         COMMAND,
-        CODE,
-        VARS,
         RECORDED_EVENTS,
         RECORDED_FRAMES,
         RECORDED_CONSOLE,
     ];
-    fixed.into_iter().map(str::to_owned).chain((0..MOST_ITEMS).map(recorded_item))
+    fixed.into_iter().chain(IMAGES).map(str::to_owned).chain((0..MOST_ITEMS).map(recorded_item))
 }

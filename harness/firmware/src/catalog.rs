@@ -449,7 +449,7 @@ a-build:
         let store = crate::Store::open(&place.path().join("cache"));
         let firmware = store.get(&catalog.builds()[0], &mut |_| {}).unwrap();
         assert_eq!((firmware.id.as_str(), firmware.version.as_str()), ("board-x64", "2026.11"));
-        assert_eq!(fs::read(&firmware.code).unwrap(), b"code");
+        assert_eq!(fs::read(&firmware.code.path).unwrap(), b"code");
         fs::remove_file(place.path().join("FV/CODE.fd")).unwrap();
         let error = store.get(&catalog.builds()[0], &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains("FV/CODE.fd"), "{error}");

@@ -1,7 +1,7 @@
 //! The user's own firmware files: what is plainly wrong with them is said before a guest hangs on it.
 
 use crate::{
-    Architecture, Build, Column, Firmware, digest,
+    Architecture, Build, Column, Firmware, Image, digest,
     family::{self, Family},
 };
 use record::ImageFile;
@@ -69,6 +69,15 @@ pub(crate) fn split_paths(word: &str) -> (PathBuf, Option<PathBuf>) {
     }
 }
 
+impl Image {
+    /// The file at `path`, whatever it is.
+    pub fn of(path: &Path) -> Result<Self, ImageError> {
+        let sha256 = digest::sha256_file(path);
+        let sha256 = sha256.map_err(|source| ImageError::Read { path: path.to_owned(), source })?;
+        Ok(Self { path: absolute(path)?, file: ImageFile { file: file_name(path), sha256 } })
+    }
+}
+
 impl Firmware {
     /// A user's own build: `CODE.fd[:VARS.fd]`, or a combined image.
     ///
@@ -100,24 +109,23 @@ impl Firmware {
         let vars_digest = vars_image.as_deref().map(digest::sha256);
         let both =
             digest::sha256(format!("{code_digest} {}", vars_digest.as_deref().unwrap_or("-")).as_bytes());
-        let vars_file =
-            vars.zip(vars_digest).map(|(path, sha256)| ImageFile { file: file_name(path), sha256 });
+        let image = |path: &Path, sha256| {
+            Ok(Image { path: absolute(path)?, file: ImageFile { file: file_name(path), sha256 } })
+        };
         Ok(Self {
             id: format!("{}-{}", id_from(code), &both[..8]),
             family,
             architecture,
             version: format!("sha256:{}", &code_digest[..12]),
+            code: image(code, code_digest)?,
+            vars: vars.zip(vars_digest).map(|(path, sha256)| image(path, sha256)).transpose()?,
             source: std::iter::once(code)
                 .chain(vars)
                 .map(|p| p.display().to_string())
                 .collect::<Vec<_>>()
                 .join(":"),
-            code: absolute(code)?,
-            vars: vars.map(absolute).transpose()?,
             files: BTreeMap::new(),
             base: None,
-            code_file: ImageFile { file: file_name(code), sha256: code_digest },
-            vars_file,
             smm: false,
             lacks: Vec::new(),
         })
@@ -128,18 +136,12 @@ impl Firmware {
     /// A build of a catalog whose files are in `folder`. Its family is the catalog's word, and so is whatever can be checked for
     /// EDK2 only.
     pub(crate) fn from_folder(build: &Build, folder: &Path) -> Result<Self, ImageError> {
-        let file = |path: &Path| {
-            let path = folder.join(path);
-            let sha256 = digest::sha256_file(&path);
-            let sha256 = sha256.map_err(|source| ImageError::Read { path: path.clone(), source })?;
-            Ok((absolute(&path)?, ImageFile { file: file_name(&path), sha256 }))
-        };
-        let (code, code_file) = file(&build.code)?;
+        let file = |path: &Path| Image::of(&folder.join(path));
+        let code = file(&build.code)?;
         let vars = build.vars.as_deref().map(file).transpose()?;
-        let (vars, vars_file) = vars.unzip();
-        let files = build.files.iter().map(|(name, path)| Ok((name.clone(), file(path)?.0)));
+        let files = build.files.iter().map(|(name, path)| Ok((name.clone(), file(path)?)));
         let files = files.collect::<Result<_, ImageError>>()?;
-        let version = build.version.clone().unwrap_or_else(|| format!("sha256:{}", &code_file.sha256[..12]));
+        let version = build.version.clone().unwrap_or_else(|| format!("sha256:{}", &code.file.sha256[..12]));
         Ok(Self {
             id: build.id.clone(),
             family: build.family,
@@ -150,8 +152,6 @@ impl Firmware {
             vars,
             files,
             base: None,
-            code_file,
-            vars_file,
             smm: build.smm,
             lacks: build.lacks.clone(),
         })
@@ -269,9 +269,9 @@ mod tests {
         let split = Firmware::from_paths(&format!("{}:{}", c.display(), v.display())).unwrap();
         let alone = Firmware::from_paths(c.to_str().unwrap()).unwrap();
         assert!(split.id.starts_with("my-ovmf-code-") && split.id != alone.id, "{} {}", split.id, alone.id);
-        assert_eq!(split.code_file.sha256, digest::sha256(&code(X64)));
-        assert_eq!(split.vars_file.unwrap().file, "VARS.fd");
-        assert_eq!((alone.vars, alone.code), (None, c.clone()));
+        assert_eq!(split.code.file.sha256, digest::sha256(&code(X64)));
+        assert_eq!(split.vars.unwrap().file.file, "VARS.fd");
+        assert_eq!((alone.vars, alone.code.path), (None, c.clone()));
         fs::rename(&c, directory.path().join("CODE:1.fd")).unwrap();
         assert!(Firmware::from_paths(directory.path().join("CODE:1.fd").to_str().unwrap()).is_ok());
     }

@@ -30,6 +30,15 @@ pub use system::{SystemBuild, SystemError, system_builds};
 use record::{Accelerator, Capability, FirmwareRecord, ImageFile};
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+/// An image that is on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name and digest.
+    pub file: ImageFile,
+}
+
 /// A firmware build that is on this machine and ready to run.
 #[derive(Clone)]
 pub struct Firmware {
@@ -43,18 +52,14 @@ pub struct Firmware {
     pub version: String,
     /// Where it came from, for people.
     pub source: String,
-    /// Path of the code image.
-    pub code: PathBuf,
-    /// Path of the variable store template.
-    pub vars: Option<PathBuf>,
+    /// Code image.
+    pub code: Image,
+    /// Variable store template.
+    pub vars: Option<Image>,
     /// Other files of its package, by name: of a loader what belongs to it, of firmware other variable stores.
-    pub files: BTreeMap<String, PathBuf>,
+    pub files: BTreeMap<String, Image>,
     /// The firmware that starts it, where it is not what the machine starts with.
     pub base: Option<Box<Firmware>>,
-    /// Name and digest of the code image.
-    pub code_file: ImageFile,
-    /// Name and digest of the variable store template.
-    pub vars_file: Option<ImageFile>,
     /// Whether its variables are in System Management Mode, which its machine then has to have.
     pub smm: bool,
     /// What the catalog says that it is built without although its family has it.
@@ -72,10 +77,49 @@ impl Firmware {
         self.base.as_deref().unwrap_or(self)
     }
 
+    /// Everything that it consists of, the firmware that starts it included.
+    pub fn images(&self) -> Vec<&Image> {
+        let own = std::iter::once(&self.code).chain(&self.vars).chain(self.files.values());
+        own.chain(self.base.iter().flat_map(|base| base.images())).collect()
+    }
+
+    /// The build that `record` is of, which may be somebody else's word, made of those of `images` that have its digests. Variable
+    /// stores under a name are left out where there are none such.
+    ///
+    /// # Errors
+    /// What it has that this plugfest does not know, or that is not among the images.
+    pub fn from_record(record: &FirmwareRecord, images: &[&Image]) -> Result<Self, RecordError> {
+        let find = |file: &ImageFile| images.iter().find(|image| image.file.sha256 == file.sha256);
+        let need = |what, file: &ImageFile| {
+            let found = find(file).map(|image| Image { path: image.path.clone(), file: file.clone() });
+            found.ok_or_else(|| RecordError::Absent { what, sha256: file.sha256.clone() })
+        };
+        let unknown = |what, word: &str| RecordError::Unknown { what, word: word.to_owned() };
+        let architecture = Architecture::by_name(&record.architecture);
+        let files = record.files.iter().filter_map(|(name, file)| Some((name.clone(), need("", file).ok()?)));
+        Ok(Self {
+            id: record.id.clone(),
+            family: family_by_id(&record.family).ok_or_else(|| unknown("family", &record.family))?,
+            architecture: architecture.ok_or_else(|| unknown("architecture", &record.architecture))?,
+            version: record.version.clone(),
+            source: record.source.clone(),
+            code: need("code", &record.code)?,
+            vars: record.vars.as_ref().map(|vars| need("variables", vars)).transpose()?,
+            files: files.collect(),
+            base: record
+                .base
+                .as_ref()
+                .map(|base| Self::from_record(base, images).map(Box::new))
+                .transpose()?,
+            smm: record.smm,
+            lacks: record.lacks.clone(),
+        })
+    }
+
     /// The same, started by `base`.
     fn on(self, base: Option<Box<Self>>) -> Self {
         let Some(base) = base else { return self };
-        let digest = &base.code_file.sha256[..12];
+        let digest = &base.code.file.sha256[..12];
         let source = format!("{}, on {} {} (sha256 {digest}…)", self.source, base.id, base.version);
         Self { source, base: Some(base), ..self }
     }
@@ -88,12 +132,37 @@ impl Firmware {
             architecture: self.architecture.as_str().to_owned(),
             version: self.version.clone(),
             source: self.source.clone(),
-            code: self.code_file.clone(),
-            vars: self.vars_file.clone(),
+            code: self.code.file.clone(),
+            vars: self.vars.as_ref().map(|vars| vars.file.clone()),
+            files: self.files.iter().map(|(name, image)| (name.clone(), image.file.clone())).collect(),
+            base: self.base.as_ref().map(|base| Box::new(base.to_record(None))),
+            smm: self.smm,
+            lacks: self.lacks.clone(),
             accelerator,
             entropy: accelerator.map(Accelerator::entropy),
         }
     }
+}
+
+/// Why a recorded build cannot be had from some images.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A word that only a newer plugfest knows, or none.
+    #[error("this plugfest knows no {what} {word:?}")]
+    Unknown {
+        /// What it should name.
+        what: &'static str,
+        /// The word.
+        word: String,
+    },
+    /// No image has the digest.
+    #[error("it has no {what} with the SHA-256 {sha256}")]
+    Absent {
+        /// What the image is.
+        what: &'static str,
+        /// The digest.
+        sha256: String,
+    },
 }
 
 impl fmt::Debug for Firmware {
@@ -102,8 +171,8 @@ impl fmt::Debug for Firmware {
             .field("id", &self.id)
             .field("family", &self.family.id())
             .field("version", &self.version)
-            .field("code", &self.code_file)
-            .field("vars", &self.vars_file)
+            .field("code", &self.code.file)
+            .field("vars", &self.vars.as_ref().map(|vars| &vars.file))
             .finish_non_exhaustive()
     }
 }

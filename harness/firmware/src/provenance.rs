@@ -1,6 +1,6 @@
 //! What exactly was fetched: `provenance.json` of a build in the cache.
 
-use crate::{Build, Firmware, digest, digest::Stamp};
+use crate::{Build, Firmware, Image, digest, digest::Stamp};
 use record::ImageFile;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -137,19 +137,20 @@ impl Provenance {
     /// The build as it lies in `entry`.
     pub(crate) fn firmware(&self, entry: &Path, build: &Build) -> Firmware {
         let directory = entry.join(&self.directory);
-        let path = |image: &CachedImage| directory.join(&image.image.file);
+        let image = |cached: &CachedImage| Image {
+            path: directory.join(&cached.image.file),
+            file: cached.image.clone(),
+        };
         Firmware {
             id: self.id.clone(),
             family: build.family,
             architecture: build.architecture,
             version: self.version.clone(),
             source: format!("{} {}", self.source, self.version),
-            code: path(&self.code),
-            vars: self.vars.as_ref().map(path),
-            files: self.files.iter().map(|(name, image)| (name.clone(), path(image))).collect(),
+            code: image(&self.code),
+            vars: self.vars.as_ref().map(image),
+            files: self.files.iter().map(|(name, cached)| (name.clone(), image(cached))).collect(),
             base: None,
-            code_file: self.code.image.clone(),
-            vars_file: self.vars.as_ref().map(|vars| vars.image.clone()),
             smm: build.smm,
             lacks: build.lacks.clone(),
         }

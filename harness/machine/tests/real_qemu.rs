@@ -274,7 +274,7 @@ fn frames_of_both_directions_come_in_order() {
         let Some(spec) = firmware.family.machine(firmware.architecture) else { continue };
         within(120, async {
             let none = Image::saying("").looping();
-            let (code, vars) = (firmware.code.clone(), firmware.vars.clone());
+            let (code, vars) = (firmware.code.path, firmware.vars.map(|vars| vars.path));
             let mut machine =
                 Machine::start(MachineConfig { spec, code, vars, ..config(&qemu, &none) }).await.unwrap();
             let mut sent = Vec::new();

@@ -3,12 +3,12 @@
 use crate::cli::default_scenarios;
 use crate::command::open_catalog;
 use crate::exit::Failure;
-use firmware::{Cached, Column, Firmware, Selected, Store};
+use firmware::{Cached, Firmware, Image, Selected, Store};
 use machine::{Accel, MachineConfig};
-use record::{CellResult, ClockMode, FirmwareRecord, ImageFile, QemuRecord, RunRecord};
+use record::{CellResult, ClockMode, FirmwareRecord, QemuRecord, RunRecord};
 use run::{Options, Plan, QemuGuests, QemuOptions, Qemus};
 use scenario::{Scenario, Selected as SelectedPoint};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A cell that is going to run again.
 pub struct Rerun {
@@ -43,6 +43,22 @@ impl Rerun {
         let mut qemus = Qemus::default();
         qemus.look_up(&plan.firmware[0]).map_err(Failure::infrastructure)?;
         Ok(Self { plan, run: run.clone(), qemus })
+    }
+
+    /// The images that it runs on, by the names that they have in a bundle.
+    pub fn images(&self) -> Vec<(&'static str, &Image)> {
+        let (cell, firmware) = (&self.plan.cells[0], &self.plan.firmware[0]);
+        let chosen =
+            cell.network.client.variables.name().and_then(|name| firmware.in_flash().files.get(name));
+        let base = firmware.base.as_deref();
+        let images = [
+            (bundle::CODE, Some(&firmware.code)),
+            (bundle::VARS, firmware.vars.as_ref()),
+            (bundle::CHOSEN_VARS, chosen),
+            (bundle::BASE_CODE, base.map(|base| &base.code)),
+            (bundle::BASE_VARS, base.and_then(|base| base.vars.as_ref())),
+        ];
+        images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect()
     }
 
     /// The QEMU that is going to run it.
@@ -116,41 +132,34 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::infrastructure)
 }
 
-/// Firmware with the digests of `record`, under its id: what `given` names, else `images`, else what the cache has, else what
-/// the catalog can fetch.
+/// Firmware as `record` has it, digest for digest: what `given` names, else made of the `images` of a bundle if it has any, else what
+/// the cache has, else what the catalog can fetch.
 pub fn find_firmware(
     record: &FirmwareRecord,
     given: Option<&str>,
     catalog: Option<&Path>,
-    images: Option<(PathBuf, Option<PathBuf>)>,
+    images: &[Image],
 ) -> Result<Firmware, Failure> {
-    let called = |firmware: Firmware| {
-        firmware.called(Column { id: record.id.clone(), version: Some(record.version.clone()) })
-    };
+    let of = |firmware: &Firmware| Firmware::from_record(record, &firmware.images());
     let store = Store::of_user().map_err(Failure::infrastructure)?;
     let catalog = open_catalog(catalog)?;
     let mut say = |line: &str| eprintln!("plugfest: {line}");
     if let Some(word) = given {
         let selected = catalog.select(word).map_err(Failure::bad_input)?;
         let firmware = store.obtain(&selected, &mut say).map_err(Failure::bad_input)?;
-        return match difference(record, &firmware) {
-            None => Ok(called(firmware)),
-            Some(what) => Err(Failure::bad_input(format!("failed to use {word}: {what}"))),
-        };
+        return of(&firmware)
+            .map_err(|why| Failure::bad_input(format!("failed to use {word} for {}: {why}", record.id)));
     }
-    if let Some((code, vars)) = images {
-        let firmware = Firmware::from_files(&code, vars.as_deref()).map_err(Failure::bad_input)?;
-        return match difference(record, &firmware) {
-            None => Ok(called(firmware)),
-            Some(what) => Err(Failure::bad_input(format!("failed to use the bundle's firmware: {what}"))),
-        };
+    if !images.is_empty() {
+        return Firmware::from_record(record, &images.iter().collect::<Vec<_>>())
+            .map_err(|why| Failure::bad_input(format!("failed to use the bundle's firmware: {why}")));
     }
-    let cached = catalog.builds().iter().filter_map(|build| match store.cached(build) {
-        Cached::Ready(firmware) => Some(*firmware),
+    let cached = catalog.builds().iter().find_map(|build| match store.cached(build) {
+        Cached::Ready(firmware) => of(&firmware).ok(),
         Cached::Absent | Cached::Corrupt(_) => None,
     });
-    if let Some(firmware) = cached.into_iter().find(|firmware| difference(record, firmware).is_none()) {
-        return Ok(called(firmware));
+    if let Some(firmware) = cached {
+        return Ok(firmware);
     }
     let why = match catalog
         .build(&record.id)
@@ -158,27 +167,15 @@ pub fn find_firmware(
     {
         None => "it is not in the catalog".to_owned(),
         Some(Err(error)) => error.to_string(),
-        Some(Ok(firmware)) => match difference(record, &firmware) {
-            None => return Ok(called(firmware)),
-            Some(what) => what,
+        Some(Ok(firmware)) => match of(&firmware) {
+            Ok(firmware) => return Ok(firmware),
+            Err(why) => why.to_string(),
         },
     };
     Err(Failure::bad_input(format!(
         "failed to find firmware {} {} (SHA-256 of code {}): {why}; give it with --firmware CODE.fd[:VARS.fd]",
         record.id, record.version, record.code.sha256
     )))
-}
-
-/// How a firmware is not the one of a record.
-fn difference(record: &FirmwareRecord, firmware: &Firmware) -> Option<String> {
-    let digest =
-        |file: &Option<ImageFile>| file.as_ref().map_or("none".to_owned(), |file| file.sha256.clone());
-    let (is, was) = (&firmware.code_file.sha256, &record.code.sha256);
-    if is != was {
-        return Some(format!("the SHA-256 of its code is {is}, and {was} was tested"));
-    }
-    let (is, was) = (digest(&firmware.vars_file), digest(&record.vars));
-    (is != was).then(|| format!("the SHA-256 of its variables is {is}, and {was} was tested"))
 }
 
 /// How another run of a cell is not the same: outcome, stage, cause and transcript.

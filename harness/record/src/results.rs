@@ -1,9 +1,10 @@
 //! `results.json`: one run, its firmware, its cells.
 
-use crate::{AssertionResult, AssertionState, ClientHello, Level, Outcome, Stage, Verdict};
+use crate::{AssertionResult, AssertionState, Capability, ClientHello, Level, Outcome, Stage, Verdict};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Value of [`Results::schema`]: name and major version. A reader refuses another major version.
 pub const SCHEMA_ID: &str = "plugfest-results/1";
@@ -149,6 +150,18 @@ pub struct FirmwareRecord {
     pub code: ImageFile,
     /// Variable store template, if the build has one.
     pub vars: Option<ImageFile>,
+    /// Other variable stores that came with it, by the names that scenarios choose them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, ImageFile>,
+    /// The firmware that starts it, where it is not what the machine starts with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Box<FirmwareRecord>>,
+    /// Whether its variables are in System Management Mode.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub smm: bool,
+    /// What the catalog says that it is built without although its family has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Capability>,
     /// What ran it; absent if none of its cells started a guest.
     pub accelerator: Option<Accelerator>,
     /// Where its guests' random numbers came from; absent if none of its cells started a guest.

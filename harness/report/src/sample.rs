@@ -101,6 +101,10 @@ fn firmware(id: &str, suite: &str, version: &str) -> FirmwareRecord {
         source: format!("Debian package ovmf, suite {suite}"),
         code: ImageFile { file: "OVMF_CODE_4M.fd".to_owned(), sha256: digest(&format!("{id} code")) },
         vars: Some(ImageFile { file: "OVMF_VARS_4M.fd".to_owned(), sha256: digest(&format!("{id} vars")) }),
+        files: Default::default(),
+        base: None,
+        smm: false,
+        lacks: Vec::new(),
         accelerator: Some(Accelerator::Tcg),
         entropy: Some(record::Entropy::Seeded),
     }

@@ -207,7 +207,7 @@ fn begin_evidence<G>(
 ) -> Result<CellEvidence, EvidenceError> {
     let meta = CellMeta {
         cell: cell.id.clone(),
-        firmware: format!("{} {} sha256:{}", firmware.id, firmware.version, firmware.code_file.sha256),
+        firmware: format!("{} {} sha256:{}", firmware.id, firmware.version, firmware.code.file.sha256),
         title: cell.title.clone(),
         rtc_base_unix: started.rtc_base,
     };

@@ -164,6 +164,10 @@ mod tests {
             source: "test".into(),
             code: image("1"),
             vars: Some(image("2")),
+            files: Default::default(),
+            base: None,
+            smm: false,
+            lacks: Vec::new(),
             accelerator: None,
             entropy: None,
         };

@@ -139,11 +139,12 @@ impl QemuGuests {
         spec.boot_index &= nvram.boot_index;
         // What the machine starts with.
         let first = firmware.in_flash();
-        let kernel = firmware.base.is_some().then(|| firmware.code.clone());
+        let kernel = firmware.base.is_some().then(|| firmware.code.path.clone());
         let brought = match cell.network.client.variables.name() {
             Some(name) => first.files.get(name),
             None => first.vars.as_ref(),
-        };
+        }
+        .map(|vars| &vars.path);
         let is_written = !nvram.entries.is_empty() || cell.network.client.secure_boot.is_set();
         let vars = match (is_written, brought) {
             (true, Some(template)) => Some(self.vars(template, &spec, cell, image)?),
@@ -158,7 +159,7 @@ impl QemuGuests {
         let mut config = MachineConfig {
             qemu: qemu.path.clone(),
             spec,
-            code: first.code.clone(),
+            code: first.code.path.clone(),
             kernel,
             vars,
             fw_cfg_files: self.fw_cfg_files(cell)?,
@@ -241,7 +242,7 @@ impl QemuGuests {
         if let Some(chosen) = self.accelerators.borrow().get(&firmware.id) {
             return Ok(*chosen);
         }
-        let digest = &firmware.code_file.sha256;
+        let digest = &firmware.code.file.sha256;
         let choice =
             choose_accelerator(self.options.accel, config, self.qemu(firmware)?, digest, &self.options.cache)
                 .await

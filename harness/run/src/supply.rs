@@ -62,8 +62,8 @@ fn obtain(
     let failed = |why: &dyn std::fmt::Display| Unequipped::Failed(format!("failed to obtain {name}: {why}"));
     let loader = store.get(build, say).map_err(|error| failed(&error))?;
     let path = match file {
-        Some(file) => loader.files.get(file).ok_or_else(unknown)?,
-        None => &loader.code,
+        Some(file) => &loader.files.get(file).ok_or_else(unknown)?.path,
+        None => &loader.code.path,
     };
     Ok(std::fs::read(path).map_err(|error| failed(&error))?.into())
 }

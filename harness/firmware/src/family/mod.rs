@@ -29,6 +29,16 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// The one that [`as_str`](Self::as_str) calls so.
+    pub fn by_name(name: &str) -> Option<Self> {
+        use serde::de::{
+            IntoDeserializer,
+            value::{Error, StrDeserializer},
+        };
+        let word: StrDeserializer<'_, Error> = name.into_deserializer();
+        serde::Deserialize::deserialize(word).ok()
+    }
+
     /// The word used in the catalog, results and reports.
     pub const fn as_str(self) -> &'static str {
         match self {

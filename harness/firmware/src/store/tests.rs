@@ -71,8 +71,8 @@ fn a_build_is_fetched_once_and_then_needs_no_network() {
     let bench = Bench::new();
     assert!(matches!(bench.store(works).cached(&bench.build), Cached::Absent));
     let first = bench.get(works).unwrap();
-    assert_eq!(fs::read_to_string(&first.code).unwrap(), "code 1");
-    assert_eq!(first.code_file.sha256, crate::digest::sha256(b"code 1"));
+    assert_eq!(fs::read_to_string(&first.code.path).unwrap(), "code 1");
+    assert_eq!(first.code.file.sha256, crate::digest::sha256(b"code 1"));
     let again = bench.get(refuses).unwrap();
     assert_eq!((again.version.as_str(), again.code, fetches()), ("1", first.code, 1));
     let provenance = bench.store(works).provenance(&bench.build).unwrap();
@@ -100,6 +100,9 @@ fn what_a_result_records_is_what_was_fetched() {
         "file": "OVMF_VARS_4M.fd",
         "sha256": "0f4167b44403cbfb049fca25656890301d91d676a4589a1b9ddf0410930f06bd"
       },
+      "lacks": [
+        "secure-boot"
+      ],
       "accelerator": "tcg",
       "entropy": "seeded"
     }
@@ -112,7 +115,7 @@ fn refresh_fetches_again_and_leaves_the_images_of_running_guests() {
     let old = bench.get(works).unwrap();
     let new = bench.store(works).refresh(&bench.build, &mut |_| {}).unwrap();
     assert_eq!((old.version.as_str(), new.version.as_str()), ("1", "2"));
-    assert_eq!(fs::read_to_string(old.code).unwrap(), "code 1");
+    assert_eq!(fs::read_to_string(old.code.path).unwrap(), "code 1");
     assert_eq!(bench.get(refuses).unwrap().version, "2");
     // A refresh that fails changes nothing.
     let error = bench.store(refuses).refresh(&bench.build, &mut |_| {}).unwrap_err().to_string();
@@ -139,9 +142,9 @@ fn a_changed_file_is_noticed_and_fetched_again() {
     let bench = Bench::new();
     let first = bench.get(works).unwrap();
     let damage: [(&str, &dyn Fn()); 4] = [
-        ("same size", &|| fs::write(&first.code, "c0de 1").unwrap()),
-        ("truncated", &|| fs::write(&first.code, "").unwrap()),
-        ("gone", &|| fs::remove_file(first.vars.as_ref().unwrap()).unwrap()),
+        ("same size", &|| fs::write(&first.code.path, "c0de 1").unwrap()),
+        ("truncated", &|| fs::write(&first.code.path, "").unwrap()),
+        ("gone", &|| fs::remove_file(&first.vars.as_ref().unwrap().path).unwrap()),
         ("provenance", &|| fs::write(bench.entry().join("provenance.json"), "{").unwrap()),
     ];
     for (number, (what, damage)) in damage.iter().enumerate() {
@@ -151,7 +154,7 @@ fn a_changed_file_is_noticed_and_fetched_again() {
         assert!(matches!(store.cached(&bench.build), Cached::Corrupt(_)), "{what}");
         let mut said = Vec::new();
         let mended = store.get(&bench.build, &mut |line| said.push(line.to_owned())).unwrap();
-        assert_eq!(fs::read_to_string(mended.code).unwrap(), "code 1", "{what}");
+        assert_eq!(fs::read_to_string(mended.code.path).unwrap(), "code 1", "{what}");
         assert!(said[0].starts_with("fetching it again: "), "{number} {said:?}");
     }
 }
@@ -160,8 +163,8 @@ fn a_changed_file_is_noticed_and_fetched_again() {
 fn a_copied_cache_is_verified_by_digest_and_kept() {
     let bench = Bench::new();
     let first = bench.get(works).unwrap();
-    fs::write(&first.code, "code 1").unwrap();
-    assert_eq!(bench.get(refuses).unwrap().code_file, first.code_file);
+    fs::write(&first.code.path, "code 1").unwrap();
+    assert_eq!(bench.get(refuses).unwrap().code.file, first.code.file);
 }
 
 #[test]

@@ -51,15 +51,14 @@ pub fn pack(args: &BundleArgs) -> Result<Exit, Failure> {
 
     let mut recording = None;
     if args.with_firmware || args.record {
-        let found = find_firmware(firmware, args.firmware.as_deref(), args.catalog.as_deref(), None)?;
+        let found = find_firmware(firmware, args.firmware.as_deref(), args.catalog.as_deref(), &[])?;
+        let rerun = Rerun::new(&scenario, &cell.id, found, &results.run)?;
         if args.with_firmware {
-            builder.add(bundle::CODE, file(&found.code)?);
-            if let Some(vars) = &found.vars {
-                builder.add(bundle::VARS, file(vars)?);
+            for (name, image) in rerun.images() {
+                builder.add(name, file(&image.path)?);
             }
         }
         if args.record {
-            let rerun = Rerun::new(&scenario, &cell.id, found, &results.run)?;
             recording = Some(record(rerun, cell, &mut builder)?);
         }
     }
@@ -121,11 +120,17 @@ fn manifest(
         schema: bundle::BUNDLE_ID.into(),
         plugfest: env!("CARGO_PKG_VERSION").into(),
         run,
-        firmware: FirmwareRecord { source: redactor.command(&firmware.source), ..firmware.clone() },
+        firmware: redacted(firmware, redactor),
         cell: CellResult { detail: redactor.text(&cell.detail), ..cell.clone() },
         recording,
     };
     Ok(manifest)
+}
+
+/// A build without the folders that it came from.
+fn redacted(firmware: &FirmwareRecord, redactor: &Redactor) -> FirmwareRecord {
+    let base = firmware.base.as_ref().map(|base| Box::new(redacted(base, redactor)));
+    FirmwareRecord { source: redactor.command(&firmware.source), base, ..firmware.clone() }
 }
 
 /// What there is to be taken out: this host's folders, its name, its user's.

@@ -38,7 +38,7 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
                 line(
                     "ok",
                     &build.id,
-                    &format!("{}, sha256 {:.12}…", firmware.version, firmware.code_file.sha256),
+                    &format!("{}, sha256 {:.12}…", firmware.version, firmware.code.file.sha256),
                 );
             }
             Cached::Absent => line("absent", &build.id, "fetched by the next run that selects it"),

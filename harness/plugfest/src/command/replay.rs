@@ -5,6 +5,7 @@ use crate::command::bundle::refuse;
 use crate::exit::{Exit, Failure};
 use crate::rerun::{Rerun, differences, find_firmware, runtime};
 use bundle::{Bundle, Recording};
+use firmware::Image;
 use machine::{MachineConfig, Tape, tape};
 use record::CellResult;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
     let place = Place::new(args.keep.as_deref())?;
     let firmware = {
         let images = images(&bundle, &place)?;
-        find_firmware(&bundle.manifest.firmware, args.firmware.as_deref(), args.catalog.as_deref(), images)?
+        find_firmware(&bundle.manifest.firmware, args.firmware.as_deref(), args.catalog.as_deref(), &images)?
     };
     let cell = &bundle.manifest.cell;
     println!("{}", report::visible(&cell.id));
@@ -142,16 +143,19 @@ fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
 }
 
 /// The bundle's own firmware, as files.
-fn images(bundle: &Bundle, place: &Place) -> Result<Option<(PathBuf, Option<PathBuf>)>, Failure> {
-    let Some(code) = bundle.file(bundle::CODE) else { return Ok(None) };
-    let folder = place.make("firmware")?;
-    let code_path = folder.join("code.fd");
-    write(&code_path, code)?;
-    let vars = bundle.file(bundle::VARS).map(|vars| {
-        let path = folder.join("vars.fd");
-        write(&path, vars).map(|()| path)
-    });
-    Ok(Some((code_path, vars.transpose()?)))
+fn images(bundle: &Bundle, place: &Place) -> Result<Vec<Image>, Failure> {
+    let within = bundle::IMAGES.into_iter().filter_map(|name| Some((name, bundle.file(name)?)));
+    let mut images = Vec::new();
+    for (name, content) in within {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        if images.is_empty() {
+            place.make("firmware")?;
+        }
+        let path = place.folder.join("firmware").join(file);
+        write(&path, content)?;
+        images.push(Image::of(&path).map_err(Failure::infrastructure)?);
+    }
+    Ok(images)
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Ended, ended};
 use crate::firmware::nothing_to_boot;
-use crate::runs::cached_build;
+use crate::runs::{cached_build, obtain};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -113,6 +113,37 @@ fn a_bundle_replays_as_it_was_recorded_and_one_that_lies_does_not() {
     call(&bench, &["replay", nonsense.to_str().unwrap()]).exits(2);
     call(&bench, &["replay", tiny.to_str().unwrap()]).exits(2).says(&["as a bundle"]);
     call(&bench, &["bundle", "no/such", "--out", &out]).exits(2);
+}
+
+/// The machine has System Management Mode, and the scenario chooses its variables: both are the record's to say, and the images
+/// are the bundle's.
+#[test]
+fn a_bundle_with_firmware_needs_neither_cache_nor_catalog() {
+    let build = "ovmf-x64-secboot-bookworm";
+    if cached_build().is_none() || !obtain(build) {
+        return;
+    }
+    let bench = Bench::new();
+    let out = run_one(&bench, "secure-boot/factory-keys[variables=ms]", build);
+    let bundle = bench.path("b.zip");
+    let path = bundle.to_str().unwrap();
+    let cell = format!("secure-boot/factory-keys[variables=ms]@{build}");
+    call(&bench, &["bundle", &cell, "--out", &out, "-o", path, "--with-firmware"]).exits(0);
+    for name in ["firmware/code.fd", "firmware/vars.fd", "firmware/chosen-vars.fd"] {
+        assert!(files(&bundle).iter().any(|(each, content)| each == name && !content.is_empty()), "{name}");
+    }
+    let mut elsewhere = bench.command(&["replay", path]);
+    elsewhere.env("PLUGFEST_CACHE", bench.path("empty"));
+    let same = ended(elsewhere.output().unwrap()).exits(0);
+    assert!(same.stdout.contains("same       outcome, stage, cause and transcript"), "{}", same.stdout);
+    // Without the image that is chosen, nothing runs.
+    let other = changed(&bench, &bundle, "firmware/chosen-vars.fd", |mut image| {
+        image[0x10000] ^= 1;
+        image
+    });
+    let mut elsewhere = bench.command(&["replay", other.to_str().unwrap()]);
+    elsewhere.env("PLUGFEST_CACHE", bench.path("empty"));
+    ended(elsewhere.output().unwrap()).exits(2).says(&["brings no variables that the catalog calls `ms`"]);
 }
 
 /// A debugger's end of the remote serial protocol, as far as it takes to step.

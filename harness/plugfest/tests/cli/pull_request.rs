@@ -29,7 +29,8 @@ fn cached(id: &str) -> Option<Firmware> {
 
 /// Puts a build's files where the package's own are.
 fn build(bench: &Bench, firmware: &Firmware) {
-    for (name, path) in [("CODE.fd", &firmware.code), ("VARS.fd", firmware.vars.as_ref().unwrap())] {
+    for (name, path) in [("CODE.fd", &firmware.code.path), ("VARS.fd", &firmware.vars.as_ref().unwrap().path)]
+    {
         bench.file(&format!("build/{name}"), std::fs::read(path).unwrap());
     }
 }

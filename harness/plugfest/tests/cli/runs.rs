@@ -228,6 +228,20 @@ pub fn cached_build() -> Option<String> {
     ready.filter(|_| has_qemu()).map(|build| build.id.clone())
 }
 
+/// Whether this build of the catalog is in the user's cache; where firmware is required, it is fetched.
+pub fn obtain(id: &str) -> bool {
+    let (store, catalog) = (Store::of_user().unwrap(), Catalog::builtin());
+    let build = catalog.build(id).unwrap();
+    if std::env::var_os("PLUGFEST_REQUIRE_FIRMWARE").is_some() {
+        store.get(build, &mut |line| println!("{id}: {line}")).unwrap();
+    }
+    let is_cached = matches!(store.cached(build), Cached::Ready(_));
+    if !is_cached {
+        eprintln!("skipped: {id} is not in the cache");
+    }
+    is_cached
+}
+
 fn call(bench: &Bench, arguments: &[&str]) -> Ended {
     ended(bench.run(arguments).output().unwrap())
 }

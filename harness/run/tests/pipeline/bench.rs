@@ -187,12 +187,13 @@ pub fn build_of(id: &str, family: &'static dyn Family) -> Firmware {
         architecture: Architecture::X64,
         version: "1.0".into(),
         source: "fake firmware".into(),
-        code: "/nonexistent".into(),
+        code: firmware::Image {
+            path: "/nonexistent".into(),
+            file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
+        },
         vars: None,
         files: Default::default(),
         base: None,
-        code_file: ImageFile { file: "FAKE_CODE.fd".into(), sha256: "0".repeat(64) },
-        vars_file: None,
         smm: false,
         lacks: Vec::new(),
     }

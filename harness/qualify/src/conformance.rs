@@ -1,25 +1,73 @@
 //! `conformance.md`: what each clause asks, and whether the firmware does it.
 
 use crate::Profile;
-use record::{CellResult, Level, Results, Verdict};
+use record::{AssertionResult, AssertionState, CellResult, Level, Results, Verdict};
 use report::{markdown_code as code, markdown_text as text};
 use std::fmt::Write;
 
-/// A clause, and the points that are about it.
+/// One thing that is asked of the firmware: how a cell ends, or an assertion about its conversation.
+#[derive(Debug)]
+struct Finding<'a> {
+    cell: &'a CellResult,
+    clause: &'a str,
+    level: Level,
+    answer: Answer,
+    assertion: Option<&'a AssertionResult>,
+}
+
+/// Whether the firmware does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    AsAsked,
+    /// It does something else, waived or not.
+    Deviates,
+    /// It lacks what the cell needs, or the cell did not come to it.
+    NotApplicable,
+    /// Nothing could be found out.
+    Open,
+}
+
+impl<'a> Finding<'a> {
+    /// All that is asked in a cell.
+    fn of(cell: &'a CellResult) -> impl Iterator<Item = Self> {
+        let is_met = |(outcome, stage)| cell.expected.is_met(outcome, stage, cell.cause.as_deref());
+        let answer = match cell.verdict {
+            Verdict::Error => Answer::Open,
+            Verdict::Unsupported => Answer::NotApplicable,
+            _ if !cell.flaky && cell.outcome.zip(cell.stage).is_some_and(is_met) => Answer::AsAsked,
+            _ => Answer::Deviates,
+        };
+        let ending = Self { cell, clause: &cell.clause, level: cell.level, answer, assertion: None };
+        let assertions = cell.conversation.iter().map(move |assertion| Self {
+            cell,
+            clause: &assertion.clause,
+            level: assertion.level,
+            answer: match assertion.state {
+                AssertionState::Kept | AssertionState::Observed => Answer::AsAsked,
+                AssertionState::Violated => Answer::Deviates,
+                AssertionState::Untested => Answer::NotApplicable,
+            },
+            assertion: Some(assertion),
+        });
+        std::iter::once(ending).chain(assertions)
+    }
+}
+
+/// A clause, and what is asked by it.
 #[derive(Debug)]
 struct Clause<'a> {
     name: &'a str,
-    cells: Vec<&'a CellResult>,
+    findings: Vec<&'a Finding<'a>>,
 }
 
 /// What came of a qualification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conformance {
-    /// Points at which the firmware does not do what it must.
+    /// How often the firmware does not do what it must.
     pub must_deviations: usize,
-    /// Points at which it does not do what it should, or may.
+    /// How often it does not do what it should, or may.
     pub other_deviations: usize,
-    /// Points about which nothing could be found out.
+    /// Cells about which nothing could be found out.
     pub open: usize,
     /// The report, in GitHub's Markdown.
     pub markdown: String,
@@ -32,20 +80,18 @@ impl Conformance {
     }
 }
 
-/// Whether the firmware did something else than its clause asks, waived or not.
-fn deviates(cell: &CellResult) -> bool {
-    matches!(cell.verdict, Verdict::Fail | Verdict::Xfail) || cell.flaky
-}
-
 /// What a run of a profile says of its firmware.
 pub fn conformance(results: &Results, profile: &Profile) -> Conformance {
-    let counted: Vec<&CellResult> =
-        results.cells.iter().filter(|cell| profile.levels.contains(&cell.level)).collect();
-    let count = |wanted: &dyn Fn(&CellResult) -> bool| counted.iter().filter(|cell| wanted(cell)).count();
+    let findings = results.cells.iter().flat_map(Finding::of);
+    let counted: Vec<Finding<'_>> =
+        findings.filter(|finding| profile.levels.contains(&finding.level)).collect();
+    let count =
+        |wanted: &dyn Fn(&Finding<'_>) -> bool| counted.iter().filter(|finding| wanted(finding)).count();
+    let deviates = |finding: &Finding<'_>| finding.answer == Answer::Deviates;
     let mut conformance = Conformance {
-        must_deviations: count(&|cell| deviates(cell) && cell.level == Level::Must),
-        other_deviations: count(&|cell| deviates(cell) && cell.level != Level::Must),
-        open: count(&|cell| cell.verdict == Verdict::Error)
+        must_deviations: count(&|it| deviates(it) && it.level == Level::Must),
+        other_deviations: count(&|it| deviates(it) && it.level != Level::Must),
+        open: count(&|it| it.answer == Answer::Open)
             + results.run.planned.saturating_sub(results.cells.len()),
         markdown: String::new(),
     };
@@ -60,7 +106,7 @@ fn write(
     out: &mut String,
     results: &Results,
     profile: &Profile,
-    counted: &[&CellResult],
+    counted: &[Finding<'_>],
     conformance: &Conformance,
 ) -> std::fmt::Result {
     let answer = match (conformance.conforms(), conformance.other_deviations) {
@@ -91,16 +137,17 @@ fn write(
     writeln!(out, "| plugfest | {} |\n", text(&results.run.plugfest))?;
     write_clauses(out, counted)?;
     write_deviations(out, counted)?;
-    write_index(out, counted)
+    let levels = |cell: &&CellResult| profile.levels.contains(&cell.level);
+    write_index(out, results.cells.iter().filter(levels))
 }
 
-fn clauses<'a>(cells: &[&'a CellResult]) -> Vec<Clause<'a>> {
+fn clauses<'a>(counted: &'a [Finding<'a>]) -> Vec<Clause<'a>> {
     let mut clauses: Vec<Clause<'a>> = Vec::new();
-    for cell in cells {
-        for name in cell.clause.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+    for finding in counted {
+        for name in finding.clause.split(';').map(str::trim).filter(|name| !name.is_empty()) {
             match clauses.iter_mut().find(|clause| clause.name == name) {
-                Some(clause) => clause.cells.push(cell),
-                None => clauses.push(Clause { name, cells: vec![cell] }),
+                Some(clause) => clause.findings.push(finding),
+                None => clauses.push(Clause { name, findings: vec![finding] }),
             }
         }
     }
@@ -108,21 +155,19 @@ fn clauses<'a>(cells: &[&'a CellResult]) -> Vec<Clause<'a>> {
     clauses
 }
 
-fn write_clauses(out: &mut String, counted: &[&CellResult]) -> std::fmt::Result {
+fn write_clauses(out: &mut String, counted: &[Finding<'_>]) -> std::fmt::Result {
     writeln!(
         out,
-        "## By clause\n\n| clause | level | points | as asked | deviating | not applicable | open | conforms |"
+        "## By clause\n\n| clause | level | asked | as asked | deviating | not applicable | open | conforms |"
     )?;
     writeln!(out, "|---|---|---:|---:|---:|---:|---:|---|")?;
-    for clause in clauses(counted) {
-        let count =
-            |wanted: &dyn Fn(&CellResult) -> bool| clause.cells.iter().filter(|cell| wanted(cell)).count();
-        let (deviating, open) = (count(&deviates), count(&|cell| cell.verdict == Verdict::Error));
-        let absent = count(&|cell| cell.verdict == Verdict::Unsupported);
-        let mut levels: Vec<String> = clause.cells.iter().map(|cell| cell.level.to_string()).collect();
+    for Clause { name, findings } in clauses(counted) {
+        let count = |answer| findings.iter().filter(|finding| finding.answer == answer).count();
+        let [deviating, open, absent] = [Answer::Deviates, Answer::Open, Answer::NotApplicable].map(count);
+        let mut levels: Vec<String> = findings.iter().map(|finding| finding.level.to_string()).collect();
         levels.sort();
         levels.dedup();
-        let all = clause.cells.len();
+        let all = findings.len();
         let answer = match (deviating, open) {
             (0, 0) if absent == all => "not applicable",
             (0, 0) => "yes",
@@ -132,40 +177,39 @@ fn write_clauses(out: &mut String, counted: &[&CellResult]) -> std::fmt::Result 
         writeln!(
             out,
             "| {} | {} | {all} | {} | {deviating} | {absent} | {open} | {answer} |",
-            text(clause.name),
+            text(name),
             levels.join(", "),
-            all - deviating - absent - open
+            count(Answer::AsAsked)
         )?;
     }
     writeln!(out)
 }
 
-fn write_deviations(out: &mut String, counted: &[&CellResult]) -> std::fmt::Result {
-    let deviating: Vec<&&CellResult> = counted.iter().filter(|cell| deviates(cell)).collect();
-    writeln!(out, "## Deviations ({})\n", deviating.len())?;
-    for cell in deviating {
-        let known = cell
-            .waiver
-            .as_ref()
-            .map(|waiver| format!(" Known: {}", text(&waiver.reason)))
-            .unwrap_or_default();
+fn write_deviations(out: &mut String, counted: &[Finding<'_>]) -> std::fmt::Result {
+    let deviating = || counted.iter().filter(|finding| finding.answer == Answer::Deviates);
+    writeln!(out, "## Deviations ({})\n", deviating().count())?;
+    for Finding { cell, clause, level, assertion, .. } in deviating() {
+        let (what, detail, waiver) = match assertion {
+            Some(it) => (format!("violates {}", text(&it.id)), &it.detail, &it.waiver),
+            None => (text(&report::said(&record::Ended::of(cell))), &cell.detail, &cell.waiver),
+        };
+        let known = waiver.as_ref().map(|waiver| format!(" Known: {}", text(&waiver.reason)));
         writeln!(
             out,
-            "- {} {} ({}): {}. {}{known}",
-            cell.level,
+            "- {level} {} ({}): {what}. {}{}",
             code(&cell.id),
-            text(&cell.clause),
-            text(&report::said(&record::Ended::of(cell))),
-            text(&cell.detail)
+            text(clause),
+            text(detail),
+            known.unwrap_or_default()
         )?;
     }
     writeln!(out)
 }
 
-fn write_index(out: &mut String, counted: &[&CellResult]) -> std::fmt::Result {
+fn write_index<'a>(out: &mut String, cells: impl Iterator<Item = &'a CellResult>) -> std::fmt::Result {
     writeln!(out, "## Evidence\n\nThe digests of all files are in {}.\n", code(crate::MANIFEST))?;
     writeln!(out, "| cell | verdict | folder |\n|---|---|---|")?;
-    for cell in counted {
+    for cell in cells {
         let folder = cell.evidence.as_ref().map(|evidence| code(&evidence.directory)).unwrap_or_default();
         writeln!(out, "| {} | {} | {folder} |", report::markdown_table_code(&cell.id), cell.verdict)?;
     }

@@ -5,7 +5,7 @@
 use qualify::{
     Key, MANIFEST, Manifest, ManifestError, PUBLIC_KEY, Profile, SIGNATURE, conformance, seal, verify,
 };
-use record::{Level, Results, Verdict};
+use record::{AssertionResult, AssertionState, Level, Outcome, Results, Verdict};
 use report::sample;
 use std::fs;
 use std::path::Path;
@@ -123,7 +123,7 @@ fn one_deviation_from_must_is_enough() {
     assert!(said(&results).conforms());
     for verdict in [Verdict::Fail, Verdict::Xfail] {
         let mut results = results.clone();
-        results.cells[0].verdict = verdict;
+        (results.cells[0].verdict, results.cells[0].outcome) = (verdict, Some(Outcome::Crashes));
         assert!(!said(&results).conforms(), "{verdict}: a known deviation is one too");
         results.cells[0].level = Level::Should;
         assert!(said(&results).conforms());
@@ -134,6 +134,39 @@ fn one_deviation_from_must_is_enough() {
     assert_eq!((said(&open).conforms(), said(&open).open), (false, 1));
     results.cells.pop();
     assert_eq!((said(&results).conforms(), said(&results).open), (false, 1), "one did not run");
+}
+
+/// An assertion has a clause and a level of its own, whatever those of its cell are.
+#[test]
+fn a_violated_assertion_counts_under_its_own_clause() {
+    let mut results = sample::results();
+    results.cells.retain(|cell| cell.level == Level::Must && cell.verdict == Verdict::Pass);
+    results.run.planned = results.cells.len();
+    let assertion = |state| AssertionResult {
+        id: "host".into(),
+        clause: "RFC 9110 §7.2".into(),
+        level: Level::Must,
+        state,
+        detail: "No request has it.".into(),
+        waiver: None,
+    };
+    let said = |results: &Results| conformance(results, &profile(&[Level::Must]));
+    results.cells[0].conversation =
+        vec![assertion(AssertionState::Kept), assertion(AssertionState::Untested)];
+    assert!(said(&results).conforms());
+    let row = "| RFC 9110 §7.2 | must | 2 | 1 | 0 | 1 | 0 | yes |";
+    assert!(said(&results).markdown.contains(row), "{}", said(&results).markdown);
+    results.cells[0].level = Level::Observe;
+    results.cells[0].verdict = Verdict::Fail;
+    results.cells[0].conversation = vec![assertion(AssertionState::Violated)];
+    let found = said(&results);
+    assert_eq!((found.conforms(), found.must_deviations), (false, 1));
+    assert!(
+        found.markdown.contains("| RFC 9110 §7.2 | must | 1 | 0 | 1 | 0 | 0 | no |"),
+        "{}",
+        found.markdown
+    );
+    assert!(found.markdown.contains("violates host. No request has it."), "{}", found.markdown);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::blocks::{BUNDLE, Blocks};
 use crate::matrix::Matrix;
 use crate::{text, words};
 use base64::Engine;
-use record::{CellResult, EvidencePaths, Outcome, Results, Stage, Verdict};
+use record::{AssertionResult, CellResult, EvidencePaths, Outcome, Results, Stage, Verdict};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub(super) struct Data {
 struct Row(usize, Text, Vec<(Text, Text)>, bool, &'static str);
 
 /// Row, build, verdict, outcome, stage, cause, detail, expected, waiver's reason and link, host seconds, guest seconds,
-/// attempts, whether it is flaky, evidence, block and position of its story.
+/// attempts, whether it is flaky, evidence, block and position of its story, assertions about the conversation.
 #[derive(Serialize)]
 struct Cell(
     usize,
@@ -53,7 +53,26 @@ struct Cell(
     /// Directory, then the files with the directory taken off.
     Option<Vec<Text>>,
     Option<(usize, usize)>,
+    Vec<Assertion>,
 );
+
+/// Name, what came of it, verdict if there is one, level, clause, what was seen, the waiver's reason.
+#[derive(Serialize)]
+struct Assertion(Text, String, Option<usize>, &'static str, Text, Text, Option<Text>);
+
+impl Assertion {
+    fn of(assertion: &AssertionResult, texts: &mut Texts) -> Self {
+        Self(
+            texts.add(&assertion.id),
+            assertion.state.to_string(),
+            assertion.verdict().map(|verdict| position(Verdict::ALL, verdict)),
+            assertion.level.as_str(),
+            texts.add(&assertion.clause),
+            texts.add(&assertion.detail),
+            assertion.waiver.as_ref().map(|waiver| texts.add(&waiver.reason)),
+        )
+    }
+}
 
 impl Data {
     pub fn of(results: &Results, blocks: &Blocks) -> Self {
@@ -128,6 +147,7 @@ impl Cell {
                 list
             }),
             blocks.place(cell),
+            cell.conversation.iter().map(|assertion| Assertion::of(assertion, texts)).collect(),
         )
     }
 }

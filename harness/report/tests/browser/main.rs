@@ -5,7 +5,7 @@
 mod chromium;
 
 use chromium::{Chromium, chromium};
-use record::{CellResult, Results};
+use record::{AssertionResult, AssertionState, CellResult, Deviation, Level, Results};
 use report::{Context, sample};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -242,6 +242,40 @@ fn evidence_that_is_gone_is_said_to_be() {
     let said = browser.value("document.querySelector('#cell .nothing').innerText + document.querySelector('.provenance').innerText");
     assert!(said.as_str().unwrap().contains("were gone when the page was made"), "{said}");
     assert!(said.as_str().unwrap().contains("was not there when this page was made"), "{said}");
+    browser.assert_quiet();
+}
+
+#[test]
+fn assertions_about_the_conversation_are_a_list_and_the_violated_come_first() {
+    let Some(mut browser) = chromium() else { return };
+    let mut results = sample::results();
+    let assertion = |id: &str, state, waiver: Option<&str>| AssertionResult {
+        id: id.into(),
+        clause: "RFC 9110 §7.2".into(),
+        level: Level::Must,
+        state,
+        detail: format!("{id} <b>was</b> seen."),
+        waiver: waiver.map(|reason| Deviation { reason: reason.into(), link: None }),
+    };
+    let cell = results.cells.iter_mut().find(|cell| cell.id == CELL).unwrap();
+    cell.conversation = vec![
+        assertion("kept-one", AssertionState::Kept, None),
+        assertion("not-reached", AssertionState::Untested, None),
+        assertion("broken-one", AssertionState::Violated, Some("no port in Host")),
+    ];
+    let (_run, page) = report(&results, |_, _| TIMELINE.into());
+    browser.open(&page, &link(CELL));
+    browser.wait("document.querySelector('.assertions')");
+    let list = "[...document.querySelectorAll('.assertions li')].map((item) => item.innerText)";
+    let list = browser.value(list);
+    let list: Vec<&str> = list.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect();
+    assert_eq!(list.len(), 2, "{list:?}");
+    for told in ["violated", "broken-one", "must", "RFC 9110 §7.2", "<b>was</b> seen", "no port in Host"] {
+        assert!(list[0].contains(told), "{told} in {:?}", list[0]);
+    }
+    assert!(list[1].contains("kept-one") && !list[1].contains("Known"), "{:?}", list[1]);
+    let said = browser.value("document.querySelector('.assertions').parentElement.innerText");
+    assert!(said.as_str().unwrap().contains("did not come to 1 more"), "{said}");
     browser.assert_quiet();
 }
 

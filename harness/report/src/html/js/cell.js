@@ -46,6 +46,23 @@ const facts = (cell) => {
   return list;
 };
 
+// What is asserted about the conversation, the violated first; what the cell did not come to is only counted.
+const conversationOf = (cell) => {
+  if (!cell.assertions.length) return null;
+  const order = ["violated", "observed", "kept"];
+  const tested = cell.assertions.filter(([, state]) => order.includes(state))
+    .sort(([, one], [, other]) => order.indexOf(one) - order.indexOf(other));
+  const left = cell.assertions.length - tested.length;
+  return make("section", "others", make("h2", "", "On the way"),
+    make("ul", "assertions", tested.map(([id, state, verdict, level, clause, detail, waiver]) => {
+      const [word, sign] = data.verdicts[verdict];
+      return make("li", "", make("span", `chip v-${word}`, `${sign} ${state}`), make("code", "", text(id)),
+        make("div", "small", make("span", `level l-${level}`, level), ` ${text(clause)}`), make("div", "", text(detail)),
+        waiver === null ? null : make("div", "small", `Known: ${text(waiver)}`));
+    })),
+    left ? make("p", "small", `It did not come to ${left} more.`) : null);
+};
+
 const others = (cell) => {
   const siblings = cell.row.cells.filter((other) => other && other !== cell);
   if (!siblings.length) return null;
@@ -131,7 +148,7 @@ const showCell = async (cell, { packet, tab }) => {
     make("div", "columns",
       make("div", "said", chip(cell, true), title, make("p", "small", data.verdicts[cell.verdict][2]), rungs(cell),
         explanation,
-        facts(cell), others(cell)),
+        conversationOf(cell), facts(cell), others(cell)),
       place),
   );
   let story = null;

@@ -13,8 +13,8 @@ const rows = data.rows.map(([scenario, point, params, differs, level]) => {
   row.scenario.rows.push(row);
   return row;
 });
-const cells = data.cells.map(([row, build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, flaky, evidence, story], number) => {
-  const cell = { number, row: rows[row], build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, flaky, evidence, story };
+const cells = data.cells.map(([row, build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, flaky, evidence, story, assertions], number) => {
+  const cell = { number, row: rows[row], build, verdict, outcome, stage, cause, detail, expected, waiver, wall, guest, attempts, flaky, evidence, story, assertions };
   rows[row].cells[build] = cell;
   return cell;
 });

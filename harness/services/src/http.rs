@@ -9,12 +9,14 @@ mod response;
 mod session;
 mod site;
 mod transfer;
+mod tunnel;
 
 pub use file::File;
 pub use message::{Coding, LineEnd, Message};
 pub(crate) use session::Session;
 pub(crate) use site::Site;
 pub use transfer::{Break, Interruption, Pace, Part, Ranges};
+pub(crate) use tunnel::Tunnel;
 
 use crate::{SettingsError, delay};
 use schemars::JsonSchema;
@@ -55,8 +57,8 @@ pub struct Settings {
     pub interruption: Interruption,
     /// What is done about a request for a range of the image.
     pub ranges: Ranges,
-    /// Whether it is a proxy, too: CONNECT (RFC 9110 §9.3.6) gets 200, and what comes on the connection then is for the server itself, without
-    /// TLS.
+    /// Whether it is a proxy, too: CONNECT (RFC 9110 §9.3.6) gets 200, and what comes on the connection then is for the server itself, over TLS
+    /// where its port is meant.
     pub proxy: bool,
     /// What else it has. One at the boot file's URL stands in place of the image, which is then where `image.url` says.
     pub files: Vec<File>,

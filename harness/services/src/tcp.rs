@@ -241,7 +241,14 @@ impl Stack {
     fn session(&self, Endpoint { address, port }: Endpoint, number: u32) -> Option<Box<dyn Application>> {
         let site = || Arc::clone(&self.site);
         if port == self.port {
-            return Some(Box::new(http::Session::new(site(), number, false)));
+            let plain = http::Session::new(site(), number, false);
+            return Some(match &self.tls {
+                Some(Tls { port, context }) if self.site.is_proxy() => {
+                    let origin = http::Session::new(site(), number, true);
+                    Box::new(http::Tunnel::new(plain, *port, Arc::clone(context), origin))
+                }
+                _ => Box::new(plain),
+            });
         }
         if port == dns::SERVER_PORT && self.dns.tcp && self.dns.answers_at(address) {
             return Some(Box::new(dns::Session::new(Arc::clone(&self.dns), address, number)));

@@ -264,3 +264,23 @@ fn curl_asks_again_on_a_new_connection() {
         assert_eq!(fs::read(body).unwrap(), *image(IMAGE), "{connection:?}");
     }
 }
+
+/// Through a proxy, TLS is with the server at the end of the tunnel: curl checks its certificate and gets the image.
+#[test]
+fn curl_speaks_tls_through_a_proxy() {
+    if !require(&["curl"]) {
+        return;
+    }
+    let mut proxied = settings(|_| {});
+    proxied.http.proxy = true;
+    let Some((through, anchors)) = link("tunnel", &proxied) else { return };
+    let arguments = ["--cacert", &anchors, "--proxy", "http://192.0.2.1:80", "--proxytunnel", BOOT];
+    assert_eq!(curl(&through, &arguments), ("200 0".into(), true));
+    // The tunnel to another port ends at the proxy itself, which speaks no TLS there.
+    let other = [&arguments[..5], &["https://192.0.2.1:444/boot.efi"]].concat();
+    assert_eq!(curl(&through, &other), ("000 35".into(), false));
+    // What is no proxy opens no tunnel.
+    let Some((alone, anchors)) = link("no tunnel", &settings(|_| {})) else { return };
+    let refused = ["--cacert", &anchors, "--proxy", "http://192.0.2.1:80", "--proxytunnel", BOOT];
+    assert_eq!(curl(&alone, &refused), ("000 56".into(), false));
+}

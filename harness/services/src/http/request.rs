@@ -64,6 +64,12 @@ impl Request {
         self.headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value.as_str())
     }
 
+    /// The port that it asks for a tunnel to (RFC 9110 §9.3.6: the target is a host and a port), if it does.
+    pub(super) fn tunnel_port(&self) -> Option<u16> {
+        let (_, port) = self.target.rsplit_once(':').filter(|_| self.method == "CONNECT")?;
+        port.parse().ok()
+    }
+
     fn connection_has(&self, option: &str) -> bool {
         self.values("connection")
             .flat_map(|value| value.split(','))

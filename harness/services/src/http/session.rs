@@ -28,6 +28,8 @@ pub(crate) struct Session {
     stage: Stage,
     /// Whether the guest has said that it sends no more.
     input_ended: bool,
+    /// The port that a CONNECT makes it a tunnel to.
+    tunnel_port: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ enum Stage {
     Stuck,
     /// The connection ends when everything is sent.
     Ending,
+    /// What comes is for somebody else.
+    Tunnel,
 }
 
 #[derive(Debug)]
@@ -62,12 +66,24 @@ impl Session {
             unacknowledged: VecDeque::new(),
             stage: Stage::Open,
             input_ended: false,
+            tunnel_port: None,
         }
+    }
+
+    /// The same, but what follows an answered CONNECT to `port` is not for it.
+    pub(super) fn tunnelling_to(self, port: u16) -> Self {
+        Self { tunnel_port: Some(port), ..self }
+    }
+
+    /// What has come for the other end of the tunnel, once it is one and has said so.
+    pub(super) fn take_tunnelled(&mut self) -> Option<Vec<u8>> {
+        let is_tunnel = self.stage == Stage::Tunnel && self.outgoing.is_empty();
+        is_tunnel.then(|| std::mem::take(&mut self.input))
     }
 
     /// Answers the requests that have arrived, one at a time.
     fn serve(&mut self, events: &mut Vec<Event>) {
-        while self.stage != Stage::Ending && self.outgoing.is_empty() {
+        while !matches!(self.stage, Stage::Ending | Stage::Tunnel) && self.outgoing.is_empty() {
             match parse(&self.input) {
                 Parsed::Partial => return,
                 // A ClientHello is told whole, and it may come in several segments.
@@ -98,6 +114,10 @@ impl Session {
                     };
                     let why = match answer {
                         Some(Answer::Respond(response)) => {
+                            let asked = request.tunnel_port().filter(|_| response.status == 200);
+                            if asked.is_some() && asked == self.tunnel_port {
+                                self.stage = Stage::Tunnel;
+                            }
                             self.respond(request.method, response, events);
                             continue;
                         }

@@ -134,6 +134,11 @@ impl Site {
         interruption.times.is_none_or(|times| before < times).then_some((after, by))
     }
 
+    /// Whether it answers CONNECT.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.settings.proxy
+    }
+
     /// The answer to a request that came over TLS (`secure`) or over plain TCP.
     pub(super) fn answer(&self, request: &Request, secure: bool) -> Answer {
         let head = request.method == "HEAD";

@@ -22,6 +22,8 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(900);
 /// a firmware.
 const LOADER_SILENCE: Duration = Duration::from_secs(400);
 const LOADERS_LIMIT: Duration = Duration::from_secs(3600);
+/// Host time that a MiB of the image may take besides: two cells at a time need half of it on two cores.
+const PER_MIB: Duration = Duration::from_secs(5);
 /// An answer that reaches the guest this much later than our services gave it says more about the host's load than
 /// about the firmware: EDK2's shortest timer that an answer of ours races against is 2 s.
 const LATE_ANSWER: Duration = Duration::from_secs(1);
@@ -147,7 +149,9 @@ pub(crate) async fn attempt<G: Guests>(
         in_flight: VecDeque::new(),
         worst_delay: Duration::ZERO,
     };
-    let watched = tokio::time::timeout(options.host_limit, watch.until_the_end()).await;
+    let mebibytes = u32::try_from(payload.image().len() >> 20).unwrap_or(u32::MAX);
+    let limit = options.host_limit.saturating_add(PER_MIB.saturating_mul(mebibytes));
+    let watched = tokio::time::timeout(limit, watch.until_the_end()).await;
     let Watch { mut guest, now, image_started, ipv6_began, mut evidence, worst_delay, .. } = watch;
     let mut variables = Ok(None);
     if !cell.network.client.nvram.entries.is_empty() {
@@ -155,7 +159,7 @@ pub(crate) async fn attempt<G: Guests>(
     }
     let finished = guests.finish(guest).await;
     let ending = match watched {
-        Err(_elapsed) => Err(CellError::HostLimit(options.host_limit)),
+        Err(_elapsed) => Err(CellError::HostLimit(limit)),
         Ok(Ok(_)) if worst_delay > LATE_ANSWER => Err(CellError::Late(worst_delay)),
         Ok(ending) => ending.and_then(|ending| match finished {
             Ok(()) => Ok(ending),

@@ -11,6 +11,7 @@ mod guests;
 mod header;
 mod image;
 mod journal;
+mod kept;
 mod plan;
 mod qemu;
 mod queue;

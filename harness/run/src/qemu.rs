@@ -1,6 +1,6 @@
 //! Guests that are QEMU machines.
 
-use crate::{Cell, Guests, StartError, Started, equip::midnight, variables};
+use crate::{Cell, Guests, StartError, Started, equip::midnight, kept::Kept, variables};
 use firmware::{BootOver, Firmware, MachineSpec};
 use machine::{
     Accel, Instruction, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
@@ -8,10 +8,8 @@ use machine::{
 };
 use record::{Accelerator, ClockMode, QemuRecord};
 use services::{address::GUEST_MAC, client, client::Boot, client::Protocol};
-use sha2::{Digest, Sha256};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -85,6 +83,7 @@ pub struct QemuGuests {
     qemus: Qemus,
     options: QemuOptions,
     snapshots: Snapshots,
+    kept: Kept,
     notes: Box<dyn Fn(&str)>,
     /// The user knows that this QEMU takes no snapshots.
     told_cold: OnceCell<()>,
@@ -102,6 +101,7 @@ impl QemuGuests {
     pub fn new(qemus: Qemus, options: QemuOptions, notes: impl Fn(&str) + 'static) -> Self {
         Self {
             snapshots: Snapshots::open(&options.cache),
+            kept: Kept::open(&options.cache),
             qemus,
             options,
             notes: Box::new(notes),
@@ -185,25 +185,11 @@ impl QemuGuests {
     /// The items' contents as files, named by their digests: equal contents are one file, which never changes.
     fn fw_cfg_files(&self, cell: &Cell) -> Result<Vec<(String, PathBuf)>, StartError> {
         let Ok(equipment) = &cell.equipment else { return Ok(Vec::new()) };
-        let keep = |(name, content): &(String, Arc<[u8]>)| Ok((name.clone(), self.keep(content)?));
+        let keep = |(name, content): &(String, Arc<[u8]>)| Ok((name.clone(), self.kept.file(content)?));
         let files = equipment.fw_cfg.iter().map(keep).collect::<std::io::Result<_>>();
         files.map_err(|error| {
             StartError(format!("failed to write to {}: {error}", self.options.cache.display()))
         })
-    }
-
-    /// A file with this content, which never changes.
-    fn keep(&self, content: &[u8]) -> std::io::Result<PathBuf> {
-        let folder = self.options.cache.join("fw_cfg");
-        let digest = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let path = folder.join(digest);
-        if !path.is_file() {
-            std::fs::create_dir_all(&folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-            file.write_all(content)?;
-            file.persist(&path)?;
-        }
-        path.canonicalize()
     }
 
     /// The settings that a family's builds have in their flash, as a file like the above.
@@ -212,7 +198,7 @@ impl QemuGuests {
         if let Some(known) = self.settings.borrow().get(family) {
             return Ok(known.clone());
         }
-        let kept = firmware.family.settings().map(|settings| self.keep(&settings)).transpose();
+        let kept = firmware.family.settings().map(|settings| self.kept.file(&settings)).transpose();
         let kept =
             kept.map_err(|error| StartError(format!("failed to make the settings of {family}: {error}")))?;
         self.settings.borrow_mut().insert(family, kept.clone());
@@ -231,7 +217,7 @@ impl QemuGuests {
             StartError(format!("failed to make variables of {}: {error}", template.display()))
         };
         let flash = variables::flash(std::fs::read(template).map_err(failed)?, spec, cell, image)?;
-        self.keep(&flash).map_err(failed)
+        self.kept.file(&flash).map_err(failed)
     }
 
     async fn accelerator(

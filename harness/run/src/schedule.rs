@@ -44,7 +44,7 @@ pub struct Options {
     pub clock: ClockMode,
     /// Seed of nonces and entropy.
     pub seed: u64,
-    /// Host time after which a cell is an infrastructure error.
+    /// Host time after which a cell is an infrastructure error; a large image has more.
     pub host_limit: Duration,
     /// Known deviations.
     pub waivers: Waivers,

@@ -17,6 +17,7 @@ mod observer;
 mod packet;
 mod stream;
 mod tcp;
+mod tftp;
 mod tls;
 
 pub use capture::{Capture, CaptureError, Frame, read};

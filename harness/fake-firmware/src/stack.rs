@@ -26,6 +26,8 @@ pub(crate) struct Stack {
     next_port: u16,
     /// What a router has said that a path takes.
     path_mtu: Option<u16>,
+    /// Whether it is heard.
+    discovers_path: bool,
 }
 
 /// What became of the connection.
@@ -71,6 +73,7 @@ impl Stack {
             hop_limit: None,
             next_port: FIRST_PORT + boot % 1024 * 16,
             path_mtu: None,
+            discovers_path: true,
         };
         stack.set_router(router);
         stack
@@ -97,6 +100,11 @@ impl Stack {
     /// Uses another hop limit on connections that are opened from now on; `None` is the stack's own.
     pub(crate) fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
         self.hop_limit = hop_limit;
+    }
+
+    /// Sets whether it hears what paths take.
+    pub(crate) fn set_discovers_path(&mut self, discovers: bool) {
+        self.discovers_path = discovers;
     }
 
     /// Takes another default router, or none.
@@ -216,7 +224,8 @@ impl Stack {
     }
 
     pub(crate) fn receive(&mut self, frame: Vec<u8>) {
-        self.path_mtu = self.path_mtu.into_iter().chain(path::told(&frame)).min();
+        let told = path::told(&frame).filter(|_| self.discovers_path);
+        self.path_mtu = self.path_mtu.into_iter().chain(told).min();
         self.device.received.push_back(frame);
     }
 

@@ -15,6 +15,7 @@ mod journal;
 mod neighbours;
 mod observer;
 mod packet;
+mod path;
 mod stream;
 mod tcp;
 mod tftp;

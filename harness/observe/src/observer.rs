@@ -8,7 +8,7 @@ use crate::neighbours::{Neighbours, v6};
 use crate::packet::{Content, Packet, parse};
 use crate::tcp::Connections;
 use crate::tftp::Transfers;
-use crate::{dhcp4, dns};
+use crate::{dhcp4, dns, path};
 use judge::{Ending, Finding, Watched};
 use record::{Direction, Entry, Event, GuestTime, Stage};
 
@@ -68,7 +68,11 @@ impl Observer {
         let journal = &mut self.journal;
         match &packet.content {
             Content::Arp(arp) => self.neighbours.arp(arp, from_client, journal),
+            Content::Icmp4 { message } if !from_client => path::icmp4(message, journal),
             Content::Icmp6 { from, message, .. } => {
+                if !from_client {
+                    path::icmp6(message, journal);
+                }
                 if let Some(from) = v6(*from) {
                     self.neighbours.icmp6(from, message, from_client, journal);
                 }
@@ -86,7 +90,7 @@ impl Observer {
                 let (client, server) = if from_client { (*from, *to) } else { (*to, *from) };
                 self.connections.take(client, server, segment, from_client, journal);
             }
-            Content::Other => {}
+            Content::Icmp4 { .. } | Content::Other => {}
         }
     }
 

@@ -28,6 +28,10 @@ pub enum Content<'a> {
         to: SocketAddr,
         segment: Segment<'a>,
     },
+    /// ICMP, from its type on.
+    Icmp4 {
+        message: &'a [u8],
+    },
     /// ICMPv6, from its type on.
     Icmp6 {
         from: IpAddr,
@@ -104,7 +108,8 @@ fn content<'a>(sliced: &LaxSlicedPacket<'a>) -> Option<Content<'a>> {
             },
         },
         TransportSlice::Icmpv6(icmp) => Content::Icmp6 { from, message: icmp.slice() },
-        TransportSlice::Icmpv4(_) | TransportSlice::Igmp(_) => Content::Other,
+        TransportSlice::Icmpv4(icmp) => Content::Icmp4 { message: icmp.slice() },
+        TransportSlice::Igmp(_) => Content::Other,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Files that one client reads by TFTP (RFC 1350), with options (RFC 2347, RFC 2348).
 
 use crate::journal::{Journal, Place};
-use record::{Endpoint, Event, HeaderField};
+use crate::tcp::endpoint;
+use record::{Event, HeaderField};
 use services::tftp::{BLOCK, Packet, SERVER_PORT};
 use std::net::SocketAddr;
 
@@ -130,8 +131,4 @@ impl Transfer {
 /// What the option of RFC 2348 says.
 fn block_size(options: &[HeaderField]) -> Option<usize> {
     options.iter().find(|option| option.name.eq_ignore_ascii_case("blksize"))?.value.parse().ok()
-}
-
-fn endpoint(address: SocketAddr) -> Endpoint {
-    Endpoint::new(address.ip(), address.port())
 }

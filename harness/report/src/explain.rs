@@ -277,6 +277,10 @@ fn deed(event: &Event) -> Option<(Stage, String)> {
         Event::NotForwarded { to, why, .. } => {
             (Stage::Connect, format!("a packet to {to} was dropped: {why}"))
         }
+        Event::PacketTooBig { bytes, mtu, split, .. } => {
+            let how = if *split { "split" } else { "dropped" };
+            (Stage::Connect, format!("a packet of {bytes} bytes was {how} where the path takes {mtu}"))
+        }
         Event::DnsQuery { name, kind, .. } => (Stage::Name, format!("asked for {kind} of {name}")),
         Event::DnsUnanswered { name, why } => (Stage::Name, format!("no answer for {name}: {why}")),
         Event::TcpSyn { to, accepted, .. } => {

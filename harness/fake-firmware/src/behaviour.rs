@@ -53,6 +53,8 @@ pub struct Behaviour {
     pub restarts_after_nak: u32,
     /// Whether it declines a lease without a subnet mask; the option is not mandatory (RFC 2132 §3.3).
     pub declines_lease_without_netmask: bool,
+    /// Whether it sends smaller packets once a router says that they are too large (RFC 1191, RFC 8201).
+    pub discovers_path: bool,
     /// Whether it aborts each connection as soon as the server has accepted it.
     pub resets_after_syn_ack: bool,
     /// Whether it asks with `HEAD` first.
@@ -371,6 +373,7 @@ impl Behaviour {
             requests: true,
             restarts_after_nak: 3,
             declines_lease_without_netmask: false,
+            discovers_path: true,
             resets_after_syn_ack: false,
             heads: true,
             gets_after_refused_head: true,

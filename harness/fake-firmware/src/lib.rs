@@ -23,6 +23,7 @@ mod garbage;
 mod guest;
 mod http;
 mod ip6;
+mod path;
 mod stack;
 mod tls;
 mod url;

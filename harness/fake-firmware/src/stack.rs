@@ -1,6 +1,7 @@
 //! The client's end of TCP/IP, by smoltcp: one interface, one connection at a time, and datagrams to DNS servers.
 
 use crate::guest::MAC;
+use crate::path;
 use smoltcp::iface::{Config, Interface, Route, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::{tcp, udp};
@@ -23,6 +24,10 @@ pub(crate) struct Stack {
     router: Option<IpAddr>,
     hop_limit: Option<u8>,
     next_port: u16,
+    /// What a router has said that a path takes.
+    path_mtu: Option<u16>,
+    /// Whether it is heard.
+    discovers_path: bool,
 }
 
 /// What became of the connection.
@@ -67,6 +72,8 @@ impl Stack {
             router: None,
             hop_limit: None,
             next_port: FIRST_PORT + boot % 1024 * 16,
+            path_mtu: None,
+            discovers_path: true,
         };
         stack.set_router(router);
         stack
@@ -93,6 +100,11 @@ impl Stack {
     /// Uses another hop limit on connections that are opened from now on; `None` is the stack's own.
     pub(crate) fn set_hop_limit(&mut self, hop_limit: Option<u8>) {
         self.hop_limit = hop_limit;
+    }
+
+    /// Sets whether it hears what paths take.
+    pub(crate) fn set_discovers_path(&mut self, discovers: bool) {
+        self.discovers_path = discovers;
     }
 
     /// Takes another default router, or none.
@@ -212,13 +224,19 @@ impl Stack {
     }
 
     pub(crate) fn receive(&mut self, frame: Vec<u8>) {
+        let told = path::told(&frame).filter(|_| self.discovers_path);
+        self.path_mtu = self.path_mtu.into_iter().chain(told).min();
         self.device.received.push_back(frame);
     }
 
     /// Does what is due and returns the frames to send.
     pub(crate) fn poll(&mut self, now: GuestTime) -> Vec<Vec<u8>> {
         self.interface.poll(instant(now), &mut self.device, &mut self.sockets);
-        std::mem::take(&mut self.device.sent)
+        let sent = std::mem::take(&mut self.device.sent).into_iter();
+        match self.path_mtu {
+            Some(mtu) => sent.flat_map(|frame| path::fitted(frame, mtu)).collect(),
+            None => sent.collect(),
+        }
     }
 
     pub(crate) fn poll_at(&mut self, now: GuestTime) -> Option<GuestTime> {

@@ -67,6 +67,9 @@ fn good_networks() -> Vec<(&'static str, NetworkSettings)> {
         ("length on GET only", with(|n| n.http.framing = Framing::ContentLengthOnGetOnly)),
         ("connection close", with(|n| n.http.connection = Connection::Close)),
         ("close unannounced", with(|n| n.http.connection = Connection::CloseUnannounced)),
+        ("half-close after HEAD", with(|n| n.http.connection = Connection::HalfCloseAfterHead)),
+        ("half-close after GET", with(|n| n.http.connection = Connection::HalfCloseAfterGet)),
+        ("path of 68 bytes", with(|n| n.tcp.path_mtu = Some(68))),
         (
             "HTTP/1.0",
             with(|n| {

@@ -161,6 +161,12 @@ const TABLE: &[(&str, Side, &str, &str)] = &[
         "look for a firewall between the client and the server",
     ),
     (
+        "tcp.packet-too-big",
+        Client,
+        "RFC 8201 §4",
+        "give the client's link the MTU of the path, or clamp the MSS of connections that leave it",
+    ),
+    (
         "tls.no-shared-version",
         Both,
         "RFC 8446 §4.2.1",

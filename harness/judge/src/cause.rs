@@ -78,6 +78,7 @@ causes! {
 
     TCP_PORT_CLOSED = "tcp.port-closed", "The firmware connected to a port on which nothing listens.";
     TCP_HANDSHAKE_INCOMPLETE = "tcp.handshake-incomplete", "The TCP handshake was not completed.";
+    TCP_PACKET_TOO_BIG = "tcp.packet-too-big", "A router said that a packet of the client is larger than the path takes, and no smaller one brought the request.";
     TCP_NO_REQUEST = "tcp.no-request", "The connection was made, but no HTTP request was sent on it.";
 
     TLS_NO_HELLO = "tls.no-hello", "A connection was made to the TLS server, but no ClientHello was sent on it.";

@@ -56,6 +56,8 @@ pub(crate) struct Facts<'a> {
     /// Connections whose SYN nothing took.
     unanswered: Vec<u32>,
     pub established: usize,
+    /// Bytes of the guest's last packet that was larger than the path takes, and of those that it takes.
+    pub too_big: Option<(usize, u16)>,
     pub server_closed: Vec<u32>,
     pub malformed: bool,
     /// Connections on which there was TLS, or should have been.
@@ -166,6 +168,10 @@ impl<'a> Facts<'a> {
                 self.last_answer = Some(at);
             }
             Event::TcpEstablished { .. } => self.established += 1,
+            Event::PacketTooBig { bytes, mtu, split: false, .. } => {
+                self.last_answer = Some(at);
+                self.too_big = Some((*bytes, *mtu));
+            }
             Event::TcpClosed { connection, how: TcpEnd::ServerFin | TcpEnd::ServerReset } => {
                 self.server_closed.push(*connection);
                 self.last_answer = Some(at);

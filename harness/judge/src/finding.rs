@@ -235,7 +235,9 @@ fn tls_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
 }
 
 fn connect_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
-    if let Some(handshake) = facts.handshakes.last() {
+    if let Some((bytes, mtu)) = facts.too_big {
+        (TCP_PACKET_TOO_BIG, Some(format!("{bytes} bytes, and the path takes {mtu}")))
+    } else if let Some(handshake) = facts.handshakes.last() {
         handshake.cause()
     } else if facts.malformed {
         (HTTP_REQUEST_MALFORMED, None)

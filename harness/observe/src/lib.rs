@@ -15,8 +15,10 @@ mod journal;
 mod neighbours;
 mod observer;
 mod packet;
+mod path;
 mod stream;
 mod tcp;
+mod tftp;
 mod tls;
 
 pub use capture::{Capture, CaptureError, Frame, read};

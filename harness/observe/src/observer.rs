@@ -7,7 +7,8 @@ use crate::journal::Journal;
 use crate::neighbours::{Neighbours, v6};
 use crate::packet::{Content, Packet, parse};
 use crate::tcp::Connections;
-use crate::{dhcp4, dns};
+use crate::tftp::Transfers;
+use crate::{dhcp4, dns, path};
 use judge::{Ending, Finding, Watched};
 use record::{Direction, Entry, Event, GuestTime, Stage};
 
@@ -17,7 +18,6 @@ const PXE: u16 = 4011;
 const DHCP6_SERVER: u16 = 547;
 const DHCP6_CLIENT: u16 = 546;
 const DNS: u16 = 53;
-const TFTP: u16 = 69;
 
 /// What a capture says of a machine.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ struct Observer {
     neighbours: Neighbours,
     dhcp6: Dhcp6,
     connections: Connections,
-    files: Vec<String>,
+    transfers: Transfers,
 }
 
 impl Observer {
@@ -68,26 +68,29 @@ impl Observer {
         let journal = &mut self.journal;
         match &packet.content {
             Content::Arp(arp) => self.neighbours.arp(arp, from_client, journal),
+            Content::Icmp4 { message } if !from_client => path::icmp4(message, journal),
             Content::Icmp6 { from, message, .. } => {
+                if !from_client {
+                    path::icmp6(message, journal);
+                }
                 if let Some(from) = v6(*from) {
                     self.neighbours.icmp6(from, message, from_client, journal);
                 }
             }
-            Content::Udp { from, to, payload } => {
-                let servers = if from_client { to } else { from };
+            Content::Udp { from, to, payload, length } => {
+                let (client, servers) = if from_client { (from, to) } else { (to, from) };
                 match servers.port() {
                     BOOTPS | PXE => dhcp4::take(payload, self.client, from_client, journal),
                     DHCP6_SERVER | DHCP6_CLIENT => self.dhcp6.take(payload, from_client, journal),
                     DNS => dns::take(payload, servers.ip(), from_client, journal),
-                    TFTP if from_client => self.files.extend(requested_file(payload)),
-                    _ => {}
+                    _ => self.transfers.take(*client, *servers, (payload, *length), from_client, journal),
                 }
             }
             Content::Tcp { from, to, segment } => {
                 let (client, server) = if from_client { (*from, *to) } else { (*to, *from) };
                 self.connections.take(client, server, segment, from_client, journal);
             }
-            Content::Other => {}
+            Content::Icmp4 { .. } | Content::Other => {}
         }
     }
 
@@ -95,6 +98,7 @@ impl Observer {
         let (sealed, certificates) = self.connections.finish(capture.began_unix, &mut self.journal);
         self.neighbours.finish(&mut self.journal);
         self.dhcp6.finish(&mut self.journal);
+        self.transfers.finish(&mut self.journal);
         let timeline = self.journal.finish();
         let watched = Watched {
             ending: Ending::AttemptFailed,
@@ -105,9 +109,6 @@ impl Observer {
         let mut finding = judge::judge(&timeline, watched);
         let mut notes: Vec<String> =
             certificates.into_iter().map(|text| format!("the server's certificate is {text}")).collect();
-        for file in &self.files {
-            notes.push(format!("it asked for the file {file:?} by TFTP, which is not looked into"));
-        }
         if let Some((up, down)) = sealed.iter().max()
             && matches!(finding.stage, Stage::Tls)
         {
@@ -127,10 +128,4 @@ impl Observer {
         }
         Observation { timeline, finding, notes }
     }
-}
-
-/// The name in a TFTP read request (RFC 1350 §5).
-fn requested_file(payload: &[u8]) -> Option<String> {
-    let name = payload.strip_prefix(&[0, 1])?.split(|byte| *byte == 0).next()?;
-    Some(String::from_utf8_lossy(name).into_owned())
 }

@@ -1,7 +1,9 @@
 //! A frame in its parts, as far as they can be read.
 
 use crate::client::Mac;
-use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
+use etherparse::{
+    IpNumber, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice, UdpSlice,
+};
 use std::net::{IpAddr, SocketAddr};
 
 /// What a frame carries.
@@ -16,12 +18,19 @@ pub enum Content<'a> {
     Udp {
         from: SocketAddr,
         to: SocketAddr,
+        /// What there is of it: a capture may have cut it off, and of a datagram in fragments this is the first.
         payload: &'a [u8],
+        /// How many bytes the sender's payload has.
+        length: usize,
     },
     Tcp {
         from: SocketAddr,
         to: SocketAddr,
         segment: Segment<'a>,
+    },
+    /// ICMP, from its type on.
+    Icmp4 {
+        message: &'a [u8],
     },
     /// ICMPv6, from its type on.
     Icmp6 {
@@ -75,12 +84,17 @@ fn content<'a>(sliced: &LaxSlicedPacket<'a>) -> Option<Content<'a>> {
             (header.source_addr().into(), header.destination_addr().into())
         }
     };
-    Some(match sliced.transport.as_ref()? {
-        TransportSlice::Udp(udp) => Content::Udp {
-            from: SocketAddr::new(from, udp.source_port()),
-            to: SocketAddr::new(to, udp.destination_port()),
-            payload: udp.payload(),
-        },
+    let udp = |udp: &UdpSlice<'a>| Content::Udp {
+        from: SocketAddr::new(from, udp.source_port()),
+        to: SocketAddr::new(to, udp.destination_port()),
+        payload: udp.payload(),
+        length: usize::from(udp.length()).saturating_sub(udp.header_len()).max(udp.payload().len()),
+    };
+    let Some(transport) = &sliced.transport else {
+        return first_fragment(sliced.net.as_ref()?).as_ref().map(udp);
+    };
+    Some(match transport {
+        TransportSlice::Udp(datagram) => udp(datagram),
         TransportSlice::Tcp(tcp) => Content::Tcp {
             from: SocketAddr::new(from, tcp.source_port()),
             to: SocketAddr::new(to, tcp.destination_port()),
@@ -94,6 +108,24 @@ fn content<'a>(sliced: &LaxSlicedPacket<'a>) -> Option<Content<'a>> {
             },
         },
         TransportSlice::Icmpv6(icmp) => Content::Icmp6 { from, message: icmp.slice() },
-        TransportSlice::Icmpv4(_) | TransportSlice::Igmp(_) => Content::Other,
+        TransportSlice::Icmpv4(icmp) => Content::Icmp4 { message: icmp.slice() },
+        TransportSlice::Igmp(_) => Content::Other,
     })
+}
+
+/// The head of a UDP datagram that was sent in fragments, in the first of them.
+fn first_fragment<'a>(net: &LaxNetSlice<'a>) -> Option<UdpSlice<'a>> {
+    let payload = net.ip_payload_ref()?;
+    let offset = match net {
+        LaxNetSlice::Ipv4(ip) => ip.header().fragments_offset(),
+        LaxNetSlice::Ipv6(ip) => {
+            ip.extensions().clone().into_iter().find_map(|extension| match extension {
+                Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.fragment_offset()),
+                _ => None,
+            })?
+        }
+        LaxNetSlice::Arp(_) => return None,
+    };
+    let is_first = payload.fragmented && payload.ip_number == IpNumber::UDP && offset.value() == 0;
+    is_first.then(|| UdpSlice::from_slice_lax(payload.payload).ok())?
 }

@@ -171,6 +171,6 @@ impl Connection {
     }
 }
 
-fn endpoint(address: SocketAddr) -> Endpoint {
+pub fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint::new(address.ip(), address.port())
 }

@@ -6,7 +6,7 @@ use record::Stage;
 use std::path::PathBuf;
 
 /// Name, furthest rung, and cause; a good boot has none that a capture could show.
-const EXPECTED: [(&str, Stage, Option<&str>); 18] = [
+const EXPECTED: [(&str, Stage, Option<&str>); 22] = [
     ("boots", Stage::Image, None),
     ("no-dhcp-server", Stage::Address, Some("dhcp4.no-answer")),
     ("no-vendor-class", Stage::Address, Some("dhcp4.offer-not-http")),
@@ -25,6 +25,10 @@ const EXPECTED: [(&str, Stage, Option<&str>); 18] = [
     ("tls13-only", Stage::Tls, Some("tls.no-shared-version")),
     ("no-router6", Stage::Address, Some("dhcp6.no-server")),
     ("no-vendor-class6", Stage::Address, Some("dhcp6.offer-not-http")),
+    ("pxe-boots", Stage::Image, None),
+    ("pxe-no-such-file", Stage::Get, Some("tftp.refused")),
+    ("pxe-no-server", Stage::Get, Some("tftp.incomplete")),
+    ("pxe-boots6", Stage::Image, None),
 ];
 
 fn path(name: &str) -> PathBuf {

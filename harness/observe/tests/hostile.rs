@@ -58,7 +58,15 @@ fn a_capture_that_is_cut_off_is_told_as_far_as_it_goes() {
 
 #[test]
 fn wrong_bits_anywhere_are_survived() {
-    for name in ["boots.pcap", "untrusted.pcap", "no-vendor-class6.pcap", "no-such-name.pcap"] {
+    for name in [
+        "boots.pcap",
+        "untrusted.pcap",
+        "no-vendor-class6.pcap",
+        "no-such-name.pcap",
+        "pxe-boots.pcap",
+        "pxe-no-such-file.pcap",
+        "pxe-boots6.pcap",
+    ] {
         let whole = bytes(name);
         for at in (24..whole.len()).step_by(13) {
             let mut wrong = whole.clone();
@@ -72,13 +80,16 @@ fn wrong_bits_anywhere_are_survived() {
 /// Frames in any order, twice, or left out: a mirror port does all of it.
 #[test]
 fn a_capture_that_lost_the_order_still_tells_of_the_boot() {
-    let mut capture = read(&fixture("boots.pcap")).expect("good");
-    let client = clients(&capture.frames)[0];
-    let twice: Vec<Frame> = capture.frames.iter().flat_map(|frame| [frame.clone(), frame.clone()]).collect();
-    capture.frames = twice;
-    assert_eq!(observe(&capture, client).finding.stage, record::Stage::Image);
-    capture.frames.drain(..20);
-    observe(&capture, client);
+    for name in ["boots.pcap", "pxe-boots.pcap", "pxe-boots6.pcap"] {
+        let mut capture = read(&fixture(name)).expect("good");
+        let client = clients(&capture.frames)[0];
+        let twice: Vec<Frame> =
+            capture.frames.iter().flat_map(|frame| [frame.clone(), frame.clone()]).collect();
+        capture.frames = twice;
+        assert_eq!(observe(&capture, client).finding.stage, record::Stage::Image, "{name}");
+        capture.frames.drain(..20);
+        observe(&capture, client);
+    }
 }
 
 proptest! {

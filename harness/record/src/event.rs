@@ -448,6 +448,24 @@ pub enum Event {
         /// Connection number.
         connection: u32,
     },
+    /// A packet of the guest's was larger than the path to our server takes.
+    PacketTooBig {
+        /// The guest's end.
+        from: Endpoint,
+        /// Our end.
+        to: Endpoint,
+        /// Bytes of the IP packet.
+        bytes: usize,
+        /// Bytes that the path takes.
+        mtu: u16,
+        /// Whether the router has split it (RFC 791 §3.2). If not, it has dropped it and said so (RFC 1191 §4, RFC 4443 §3.2).
+        split: bool,
+    },
+    /// Our side has sent everything and FIN, and goes on reading (RFC 9293 §3.6).
+    TcpHalfClosed {
+        /// Connection number.
+        connection: u32,
+    },
     /// The connection is over for us.
     TcpClosed {
         /// Connection number.

@@ -244,6 +244,12 @@ fn offer(event: &Event) -> Option<String> {
             let told = headers.iter().map(|field| format!("{}: {}", field.name, field.value));
             format!("{status} to {method} with {}", told.collect::<Vec<_>>().join(", "))
         }
+        Event::TftpAccepted { options, .. } if options.is_empty() => "a file by TFTP without options".into(),
+        Event::TftpAccepted { options, .. } => {
+            let taken = options.iter().map(|option| format!("{} {}", option.name, option.value));
+            format!("a file by TFTP with {}", taken.collect::<Vec<_>>().join(", "))
+        }
+        Event::TftpRefused { code, message, .. } => format!("TFTP error {code}, {message:?}"),
         _ => return None,
     })
 }
@@ -271,6 +277,10 @@ fn deed(event: &Event) -> Option<(Stage, String)> {
         Event::NotForwarded { to, why, .. } => {
             (Stage::Connect, format!("a packet to {to} was dropped: {why}"))
         }
+        Event::PacketTooBig { bytes, mtu, split, .. } => {
+            let how = if *split { "split" } else { "dropped" };
+            (Stage::Connect, format!("a packet of {bytes} bytes was {how} where the path takes {mtu}"))
+        }
         Event::DnsQuery { name, kind, .. } => (Stage::Name, format!("asked for {kind} of {name}")),
         Event::DnsUnanswered { name, why } => (Stage::Name, format!("no answer for {name}: {why}")),
         Event::TcpSyn { to, accepted, .. } => {
@@ -291,6 +301,12 @@ fn deed(event: &Event) -> Option<(Stage, String)> {
         Event::HttpDelivered { image: true, method, .. } if method == "GET" => {
             (Stage::Image, "took the whole image".into())
         }
+        Event::TftpRequest { file, .. } => (Stage::Get, format!("asked for {file:?} by TFTP")),
+        Event::TftpUnanswered { why, .. } => (Stage::Get, format!("no answer by TFTP: {why}")),
+        Event::TftpAborted { code, message, .. } => {
+            (Stage::Get, format!("ended the transfer with error {code}, {message:?}"))
+        }
+        Event::TftpDelivered { .. } => (Stage::Image, "took the whole image".into()),
         Event::Proof { genuine: true, .. } => (Stage::Executed, "the image ran and proved it".into()),
         Event::LinkFault { direction, fault, protocol, .. } if fault.is_loss() => {
             let way = if *direction == Direction::ToGuest { "to" } else { "from" };

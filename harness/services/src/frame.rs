@@ -1,7 +1,7 @@
 //! Ethernet frames with IPv4 or TCP inside (RFC 894, RFC 791, RFC 768, RFC 9293): reading hostile ones, writing ours.
 
 use crate::address;
-use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpOptionElement, TransportSlice};
 use record::Endpoint;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
@@ -87,18 +87,56 @@ pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
 
 /// Builds a frame in which our server, as a router, tells the sender of the packet in `frame` that it is not delivered (RFC 792).
 pub(crate) fn unreachable(code: u8, frame: &[u8]) -> Option<Vec<u8>> {
+    undelivered(code, [0; 4], frame)
+}
+
+/// The same of a packet that is larger than what the next link takes (RFC 1191 §4); `None` if it may be split (RFC 791 §3.2).
+pub(crate) fn too_big(mtu: u16, frame: &[u8]) -> Option<Vec<u8>> {
+    const FRAGMENTATION_NEEDED: u8 = 4;
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
+    let [high, low] = mtu.to_be_bytes();
+    ip.header().dont_fragment().then(|| undelivered(FRAGMENTATION_NEEDED, [0, 0, high, low], frame))?
+}
+
+/// A Destination Unreachable message; `word` follows its checksum.
+fn undelivered(code: u8, word: [u8; 4], frame: &[u8]) -> Option<Vec<u8>> {
     const DESTINATION_UNREACHABLE: u8 = 3;
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
     let Some(NetSlice::Ipv4(ip)) = &packet.net else { return None };
     let builder = PacketBuilder::ethernet2(address::SERVER_MAC, frame.get(6..12)?.try_into().ok()?)
         .ipv4(address::SERVER4.octets(), ip.header().source(), HOPS)
-        .icmpv4_raw(DESTINATION_UNREACHABLE, code, [0; 4]);
+        .icmpv4_raw(DESTINATION_UNREACHABLE, code, word);
     // Its header and 64 bits of what follows.
     let quoted = frame.get(14..)?;
     let quoted = &quoted[..quoted.len().min(ip.header().slice().len() + 8)];
     let mut answer = Vec::with_capacity(builder.size(quoted.len()));
     builder.write(&mut answer, quoted).ok()?;
     Some(answer)
+}
+
+/// A SYN of ours that offers another maximum segment size (RFC 9293 §3.7.1).
+pub(crate) fn offering(max_segment: u16, frame: &[u8]) -> Option<Vec<u8>> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return None };
+    let options: Vec<TcpOptionElement> = tcp
+        .options_iterator()
+        .map_while(Result::ok)
+        .map(|option| match option {
+            TcpOptionElement::MaximumSegmentSize(_) => TcpOptionElement::MaximumSegmentSize(max_segment),
+            other => other,
+        })
+        .collect();
+    let mut header = tcp.to_header();
+    header.set_options(&options).ok()?;
+    header.checksum = match &packet.net {
+        Some(NetSlice::Ipv4(ip)) => header.calc_checksum_ipv4(&ip.header().to_header(), tcp.payload()),
+        Some(NetSlice::Ipv6(ip)) => header.calc_checksum_ipv6(&ip.header().to_header(), tcp.payload()),
+        _ => return None,
+    }
+    .ok()?;
+    let before = frame.len().checked_sub(tcp.slice().len())?;
+    Some([&frame[..before], &header.to_bytes(), tcp.payload()].concat())
 }
 
 /// Builds a frame with a UDP datagram from `port` of our server.

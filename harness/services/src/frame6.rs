@@ -151,13 +151,25 @@ pub(crate) fn icmp_with_code(
 /// delivered (RFC 4443 §3.1).
 pub(crate) fn unreachable(code: u8, frame: &[u8]) -> Option<Vec<u8>> {
     const DESTINATION_UNREACHABLE: u8 = 1;
+    undelivered(destination(frame)?, (DESTINATION_UNREACHABLE, code), [0; 4], frame)
+}
+
+/// Builds a frame in which our router tells the sender of the packet in `frame` that the next link takes no packet so large
+/// (RFC 4443 §3.2).
+pub(crate) fn too_big(mtu: u16, frame: &[u8]) -> Option<Vec<u8>> {
+    const PACKET_TOO_BIG: u8 = 2;
+    undelivered(address::ROUTER6, (PACKET_TOO_BIG, 0), u32::from(mtu).to_be_bytes(), frame)
+}
+
+/// An error message `from` one of our server's addresses; `word` follows its checksum.
+fn undelivered(from: Ipv6Addr, message: (u8, u8), word: [u8; 4], frame: &[u8]) -> Option<Vec<u8>> {
     let packet = packet(frame)?;
-    // As much of it as fits the smallest MTU, behind our IPv6 header, ours of ICMPv6 and its four unused bytes.
+    // As much of it as fits the smallest MTU, behind our headers of IPv6 and ICMPv6.
     const QUOTED: usize = 1280 - 40 - 8;
     let quoted = frame.get(14..)?;
-    let body = [&[0; 4], &quoted[..quoted.len().min(QUOTED)]].concat();
+    let body = [&word[..], &quoted[..quoted.len().min(QUOTED)]].concat();
     let to = Host { mac: packet.mac, address: packet.from };
-    Some(icmp_with_code(Host::server(packet.to), to, HOPS, (DESTINATION_UNREACHABLE, code), &body))
+    Some(icmp_with_code(Host::server(from), to, HOPS, message, &body))
 }
 
 /// Builds a frame with a UDP datagram.

@@ -137,6 +137,11 @@ pub enum Connection {
     Close,
     /// It is closed without being announced.
     CloseUnannounced,
+    /// Our side of it is closed without being announced after the response to HEAD, and what comes from the client is still read
+    /// (RFC 9293 §3.6).
+    HalfCloseAfterHead,
+    /// The same after the response to GET.
+    HalfCloseAfterGet,
 }
 
 /// One header field.

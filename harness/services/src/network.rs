@@ -211,7 +211,7 @@ impl Expanded {
         settings.client.check(settings)?;
         settings.image.check()?;
         settings.link.check()?;
-        settings.tcp.check()?;
+        settings.tcp.check(settings.client.boot.is_ipv6())?;
         dhcp4.check()?;
         settings.nd.check()?;
         settings.ra.check()?;

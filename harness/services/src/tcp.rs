@@ -84,7 +84,7 @@ impl Stack {
         addresses6: &'static [Ipv6Addr],
         site: Arc<Site>,
     ) -> Self {
-        let mut device = Device::new(settings.max_segment, !addresses6.is_empty());
+        let mut device = Device::new(&settings, !addresses6.is_empty());
         let mut config = Config::new(EthernetAddress(address::SERVER_MAC).into());
         // A fixed seed: initial sequence numbers are the same in every run, and no guest can tell.
         config.random_seed = 0x706c_7567;
@@ -149,6 +149,23 @@ impl Stack {
                 IpAddr::V6(_) => frame6::unreachable(six, bytes),
             });
             return self.settle(now, out);
+        }
+        if let Some((mtu, segment)) = self.settings.path_mtu.zip(segment)
+            && Device::exceeds(bytes, mtu)
+            && self.is_ours(segment.to.address)
+        {
+            let answer = match segment.to.address {
+                IpAddr::V4(_) => frame::too_big(mtu, bytes),
+                IpAddr::V6(_) => frame6::too_big(mtu, bytes),
+            };
+            let Segment { from, to, .. } = segment;
+            let (bytes, split) = (bytes.len() - Device::ETHERNET, answer.is_none());
+            out.events.push(Event::PacketTooBig { from, to, bytes, mtu, split });
+            // What was split is put together again by our host.
+            if !split {
+                out.frames.extend(answer);
+                return self.settle(now, out);
+            }
         }
         let listening = opening.is_some_and(|syn| self.listen(&syn));
         // smoltcp 0.14 takes any IPv6 packet whose destination ends as one of its addresses does.
@@ -327,8 +344,14 @@ impl Stack {
                 moved |= connection.serve(now, socket, &mut out.events);
             }
             self.run(now);
-            for bytes in &self.device.sent {
+            for bytes in &mut self.device.sent {
                 let ours = frame::segment(bytes);
+                if self.settings.path_mtu.is_some() && ours.is_some_and(|segment| segment.syn) {
+                    let own = Device::own_max_segment(&self.settings, !self.addresses6.is_empty());
+                    if let Some(offering) = frame::offering(own, bytes) {
+                        *bytes = offering;
+                    }
+                }
                 let of = |c: &&mut Connection, s: &Segment| c.is_between(s.to, s.from);
                 let to = ours.and_then(|s| self.connections.iter_mut().find(|c| of(c, &s)).zip(Some(s)));
                 if let Some((connection, segment)) = to {

@@ -3,11 +3,17 @@
 mod message;
 mod server;
 
+pub use message::Packet;
 pub(crate) use server::{Peer, Server};
 
 use crate::{SettingsError, delay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The port that requests go to (RFC 1350 §4); the rest of a transfer has another.
+pub const SERVER_PORT: u16 = 69;
+/// Bytes of a block without the option of RFC 2348.
+pub const BLOCK: usize = 512;
 
 /// The `tftp:` block. There is a server if the client boots by PXE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

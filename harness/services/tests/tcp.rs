@@ -475,6 +475,136 @@ fn a_router_says_what_it_does_not_reach() {
     }
 }
 
+/// Events about packets that are too large: their bytes, and whether they were split.
+fn too_big(bench: &Bench) -> Vec<(usize, bool)> {
+    let size = |event: &Event| match event {
+        Event::PacketTooBig { bytes, split, mtu: 296, .. } => Some((*bytes, *split)),
+        _ => None,
+    };
+    bench.events.iter().filter_map(size).collect()
+}
+
+/// A request of 512 bytes.
+fn long() -> String {
+    format!("GET /boot.efi HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(472))
+}
+
+/// RFC 1191 §4: type 3, code 4, and the MTU in the last two of the four bytes that were unused before.
+#[test]
+fn a_router_says_what_its_link_is_too_small_for() {
+    let mut bench = with_tcp(|tcp| tcp.path_mtu = Some(296));
+    // smoltcp forbids that its packets are split, and does not listen.
+    let received = bench.ask(80, &long());
+    assert_eq!((received.bytes.len(), received.end), (0, End::Open));
+    let sizes = too_big(&bench);
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| *size == (40 + 512, false)), "{sizes:?}");
+    let to_guest = bench.frames.iter().filter(|(_, direction, _)| *direction == Direction::ToGuest);
+    let told =
+        to_guest.filter_map(|(_, _, bytes)| match SlicedPacket::from_ethernet(bytes).unwrap().transport {
+            Some(etherparse::TransportSlice::Icmpv4(icmp)) => {
+                Some((icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8(), icmp.payload().len()))
+            }
+            _ => None,
+        });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), sizes.len());
+    assert!(told.iter().all(|it| *it == (3, 4, [0, 0, 1, 40], 28)), "{told:?}");
+    // What fits is answered, in packets that fit.
+    let mut bench = with_tcp(|tcp| tcp.path_mtu = Some(296));
+    let received = bench.ask(80, GET);
+    assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 20_000);
+    let largest = bench.frames.iter().map(|(_, _, bytes)| bytes.len()).max();
+    assert_eq!((largest, too_big(&bench)), (Some(14 + 296), vec![]));
+}
+
+#[test]
+fn the_end_of_a_smaller_path_offers_the_segments_of_its_own_link_and_takes_what_was_split() {
+    let mut bench = with_tcp(|tcp| tcp.path_mtu = Some(296));
+    bench.exchange(&arp_request(address::GUEST4, address::SERVER4));
+    let answer = bench.exchange(&tcp(address::SERVER4, |h| h.syn = true, b"")).remove(0);
+    let offer = tcp_of(&answer).unwrap();
+    let size = offer.options_iterator().find_map(|option| match option {
+        Ok(etherparse::TcpOptionElement::MaximumSegmentSize(size)) => Some(size),
+        _ => None,
+    });
+    assert_eq!(size, Some(1460));
+    let packet = SlicedPacket::from_ethernet(&answer).unwrap();
+    let Some(etherparse::NetSlice::Ipv4(ip)) = packet.net else { panic!("{answer:?}") };
+    assert_eq!(offer.calc_checksum_ipv4(&ip.header().to_header(), b""), Ok(offer.checksum));
+    let mut request = tcp(
+        address::SERVER4,
+        |h| {
+            (h.sequence_number, h.ack) = (1001, true);
+            h.acknowledgment_number = offer.sequence_number.wrapping_add(1);
+        },
+        long().as_bytes(),
+    );
+    // The flag that forbids it (RFC 791 §3.1) is cleared, and the checksum, which is the complement of a sum, grows by as much.
+    request[20] &= !0x40;
+    let sum = u16::from_be_bytes([request[24], request[25]]);
+    let (sum, carry) = sum.overflowing_add(0x4000);
+    request[24..26].copy_from_slice(&(sum + u16::from(carry)).to_be_bytes());
+    bench.exchange(&request);
+    assert_eq!(too_big(&bench), [(40 + 512, true)]);
+    assert!(bench.events.iter().any(|event| matches!(event, Event::HttpResponse { status: 200, .. })));
+}
+
+/// RFC 4443 §3.2: type 2, the MTU in four bytes, from the router.
+#[test]
+fn an_ipv6_router_says_it_too() {
+    let mut settings = prompt();
+    settings.client.boot = services::client::Boot::Ipv6;
+    settings.tcp.path_mtu = Some(1280);
+    let mut bench = Bench::new6(&settings, image(20_000));
+    let request = format!("GET /boot.efi HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(1300));
+    assert_eq!(bench.ask_at(address::OFF_LINK6, 80, &request).bytes, b"");
+    let told = bench.frames.iter().find_map(|(_, direction, bytes)| {
+        let packet = SlicedPacket::from_ethernet(bytes).unwrap();
+        match (packet.net, packet.transport) {
+            (Some(etherparse::NetSlice::Ipv6(ip)), Some(etherparse::TransportSlice::Icmpv6(icmp)))
+                if *direction == Direction::ToGuest && icmp.type_u8() == 2 =>
+            {
+                let from = ip.header().source_addr();
+                assert!(icmp.is_checksum_valid(ip.header().source(), ip.header().destination()));
+                Some((from, icmp.code_u8(), icmp.bytes5to8(), bytes.len()))
+            }
+            _ => None,
+        }
+    });
+    assert_eq!(told, Some((address::ROUTER6, 0, [0, 0, 5, 0], 14 + 1280)));
+    let received = bench.ask_at(address::OFF_LINK6, 80, GET);
+    assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 20_000);
+}
+
+/// RFC 9293 §3.6: the other half of the connection is read and acknowledged until the guest ends it.
+#[test]
+fn a_half_closed_connection_is_read_on() {
+    let after_get = |end: fn(&mut smoltcp::socket::tcp::Socket<'static>)| {
+        let mut settings = prompt();
+        settings.http.connection = Connection::HalfCloseAfterGet;
+        let mut bench = Bench::new(&settings, image(1000));
+        let handle = bench.connect(address::SERVER4, 80);
+        bench.run_for(SHORT);
+        bench.send(handle, GET.replace("GET", "HEAD").as_bytes());
+        assert_eq!(bench.read(handle, SHORT).end, End::Open, "HEAD is not what it is about");
+        bench.send(handle, GET.as_bytes());
+        let received = bench.read(handle, Duration::from_secs(1));
+        assert_eq!(responses(&received.bytes, &["GET"], false)[0].body.len(), 1000);
+        assert_eq!((received.end, delivered(&bench), ends(&bench)), (End::Fin, 1, vec![]));
+        bench.send(handle, GET.as_bytes());
+        bench.run_for(Duration::from_secs(100));
+        assert_eq!((bench.socket(handle).state(), bench.socket(handle).send_queue()), (State::CloseWait, 0));
+        let events = |which: fn(&Event) -> bool| bench.events.iter().filter(|event| which(event)).count();
+        assert_eq!(events(|event| matches!(event, Event::TcpHalfClosed { .. })), 1);
+        assert_eq!(events(|event| matches!(event, Event::HttpUnanswered { .. })), 1);
+        end(bench.socket(handle));
+        bench.run_for(SHORT);
+        ends(&bench)
+    };
+    assert_eq!(after_get(|socket| socket.close()), [TcpEnd::GuestFin]);
+    assert_eq!(after_get(|socket| socket.abort()), [TcpEnd::GuestReset]);
+}
+
 #[test]
 fn what_tcp_cannot_do_is_refused() {
     let refused = |change: fn(&mut services::tcp::Settings)| {
@@ -485,6 +615,12 @@ fn what_tcp_cannot_do_is_refused() {
     assert_eq!(refused(|tcp| tcp.max_segment = Some(27)), "network.tcp.max_segment");
     assert_eq!(refused(|tcp| tcp.window_bytes = Some(0)), "network.tcp.window_bytes");
     assert_eq!(refused(|tcp| tcp.read_after_seconds = -1.0), "network.tcp.read_after_seconds");
+    assert_eq!(refused(|tcp| tcp.path_mtu = Some(67)), "network.tcp.path_mtu");
+    assert_eq!(refused(|tcp| tcp.path_mtu = Some(1501)), "network.tcp.path_mtu");
+    let mut settings = prompt();
+    settings.client.boot = services::client::Boot::Ipv6;
+    settings.tcp.path_mtu = Some(1279);
+    assert_eq!(Network::check(&settings).unwrap_err().path, "network.tcp.path_mtu");
 }
 
 /// A download over a link that loses, repeats and reorders: TCP mends it (RFC 9293 §3.8).

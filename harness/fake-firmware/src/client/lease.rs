@@ -209,6 +209,9 @@ impl Client {
 
     /// Asks for the boot file.
     pub(super) fn download(&mut self, now: GuestTime, lease: Lease, url: Url) {
+        if let Some(stack) = &mut self.stack {
+            stack.set_discovers_path(self.behaviour.discovers_path);
+        }
         if self.behaviour.pxe {
             return self.ask_for_file(now, lease, url);
         }

@@ -77,8 +77,9 @@ dns_and_dhcp() { in_ns dnsmasq --no-daemon --conf-file=/dev/null --interface=tap
 v4=(--dhcp-range=10.77.0.100,10.77.0.150,255.255.255.0,1h)
 class=(--dhcp-vendorclass=set:http,HTTPClient --dhcp-option-force=tag:http,60,HTTPClient)
 
-boot() { # name build ipv4|ipv6
-    local name=$1 build=$2 ip=$3 code vars started
+boot() { # name build ipv4|ipv6 [pxe]
+    local name=$1 build=$2 ip=$3 pxe=n code vars started
+    if [ "${4-}" = pxe ]; then pxe=y; fi
     code=$(ls -d "$firmware/$build"/*/OVMF_CODE_4M.fd "$firmware/$build"/OVMF_CODE_4M.fd 2>/dev/null | head -1)
     vars=${code%CODE_4M.fd}VARS_4M.fd
     cp "$vars" vars.fd
@@ -90,7 +91,7 @@ boot() { # name build ipv4|ipv6
     in_ns qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35,accel=tcg -cpu max -m 256 \
         -drive if=pflash,unit=0,format=raw,readonly=on,file="$code" -drive if=pflash,unit=1,format=raw,file=vars.fd \
         -netdev tap,id=n,ifname=tap0,script=no,downscript=no -device virtio-net-pci,netdev=n,romfile=,mac=52:54:00:77:00:02 \
-        -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n \
+        -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=$pxe -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=$pxe \
         -fw_cfg name=opt/org.tianocore/$off,string=n -fw_cfg name=etc/edk2/https/cacerts,file=cacerts \
         -serial file:serial -action reboot=shutdown 2>/dev/null &
     started=$SECONDS
@@ -131,4 +132,14 @@ if setup no-router6; then dns_and_dhcp; boot no-router6 ovmf-x64-sid ipv6; fi
 if setup no-vendor-class6; then
     dns_and_dhcp --enable-ra --dhcp-range=fd77::100,fd77::1ff,64,1h --dhcp-option=option6:bootfile-url,http://[fd77::1]/boot.efi
     boot no-vendor-class6 ovmf-x64-sid ipv6
+fi
+
+files=(--enable-tftp --tftp-root="$work/site")
+if setup pxe-boots; then dns_and_dhcp "${v4[@]}" "${files[@]}" --dhcp-boot=boot.efi; boot pxe-boots ovmf-x64-sid ipv4 pxe; fi
+if setup pxe-no-such-file; then dns_and_dhcp "${v4[@]}" "${files[@]}" --dhcp-boot=gone.efi; boot pxe-no-such-file ovmf-x64-bookworm ipv4 pxe; fi
+if setup pxe-no-server; then dns_and_dhcp "${v4[@]}" --dhcp-boot=boot.efi; boot pxe-no-server ovmf-x64-sid ipv4 pxe; fi
+if setup pxe-boots6; then
+    dns_and_dhcp --enable-ra --dhcp-range=fd77::100,fd77::1ff,64,1h "${files[@]}" \
+        --dhcp-option=option6:bootfile-url,tftp://[fd77::1]/boot.efi
+    boot pxe-boots6 ovmf-x64-sid ipv6 pxe
 fi

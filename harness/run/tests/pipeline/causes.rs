@@ -189,6 +189,14 @@ fn plain() -> Vec<Row> {
             "tcp.handshake-incomplete",
         ),
         row(
+            "larger-than-the-path",
+            "{ tcp: { path_mtu: 68 } }",
+            Behaviour { discovers_path: false, ..conforming() },
+            GivesUp,
+            Stage::Connect,
+            "tcp.packet-too-big",
+        ),
+        row(
             "resets-at-once",
             PLAIN,
             Behaviour { resets_after_syn_ack: true, probes_address: false, ..conforming() },

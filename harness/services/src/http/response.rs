@@ -42,6 +42,8 @@ pub(super) struct Response {
     pub(super) chunked: bool,
     /// Whether the connection ends after it.
     pub(super) close: bool,
+    /// Whether our side sends nothing after it, and goes on reading.
+    pub(super) half_close: bool,
 }
 
 impl Response {

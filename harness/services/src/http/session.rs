@@ -37,6 +37,8 @@ enum Stage {
     Open,
     /// A request is left unanswered, and responses have to come in order (RFC 9112 §9.3.2).
     Stuck,
+    /// Nothing more is sent, and what arrives is read.
+    HalfClosed,
     /// The connection ends when everything is sent.
     Ending,
     /// What comes is for somebody else.
@@ -91,7 +93,7 @@ impl Session {
                 Parsed::Malformed(status, why) => {
                     let why = self.tls_instead(events).unwrap_or(why);
                     events.push(Event::HttpMalformed { connection: self.connection, why });
-                    if self.stage == Stage::Stuck {
+                    if self.stage != Stage::Open {
                         self.stage = Stage::Ending;
                         return;
                     }
@@ -107,11 +109,7 @@ impl Session {
                         version: format!("HTTP/1.{}", request.minor),
                         headers: request.headers.clone(),
                     });
-                    let answer = if self.stage == Stage::Stuck {
-                        None
-                    } else {
-                        Some(self.site.answer(&request, self.secure))
-                    };
+                    let answer = (self.stage == Stage::Open).then(|| self.site.answer(&request, self.secure));
                     let why = match answer {
                         Some(Answer::Respond(response)) => {
                             let asked = request.tunnel_port().filter(|_| response.status == 200);
@@ -129,6 +127,7 @@ impl Session {
                             self.stage = Stage::Stuck;
                             "nothing is sent, as the scenario says"
                         }
+                        None if self.stage == Stage::HalfClosed => "our side of the connection is closed",
                         None => "an earlier request on this connection is still unanswered",
                     };
                     let method = request.method;
@@ -166,6 +165,9 @@ impl Session {
         if response.close {
             self.stage = Stage::Ending;
             self.input = Vec::new();
+        }
+        if response.half_close {
+            self.stage = Stage::HalfClosed;
         }
         self.sending = Some(Receipt { method, image, end: 0 });
         self.outgoing = self.site.send(response);
@@ -255,6 +257,10 @@ impl Application for Session {
     fn is_over(&self) -> bool {
         let stalled = self.outgoing.broken() == Some(Break::Stall);
         (self.outgoing.is_empty() || stalled) && (self.stage == Stage::Ending || self.input_ended)
+    }
+
+    fn ends_sending(&self) -> bool {
+        self.outgoing.is_empty() && self.stage == Stage::HalfClosed
     }
 
     fn resets(&self) -> bool {

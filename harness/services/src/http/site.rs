@@ -249,7 +249,13 @@ impl Site {
             Version::Http11 => request.persists(),
             Version::Http10 => request.asks_to_persist(),
         };
-        let close = *connection != Connection::KeepAlive || !persistent || ends_body || request.has_content();
+        let closes = matches!(connection, Connection::Close | Connection::CloseUnannounced);
+        let close = closes || !persistent || ends_body || request.has_content();
+        let half_close = match connection {
+            Connection::HalfCloseAfterHead => head,
+            Connection::HalfCloseAfterGet => request.method == "GET",
+            _ => false,
+        };
 
         let mut headers = Vec::new();
         if !no_content {
@@ -267,7 +273,7 @@ impl Site {
         }
         headers.extend(more.iter().map(|header| field(&header.name, &header.value)));
         let chunked = matches!(framing, Framing::Chunked | Framing::Both);
-        Response { status: content.status, headers, body, chunked, close }
+        Response { status: content.status, headers, body, chunked, close, half_close }
     }
 }
 

@@ -35,6 +35,11 @@ pub(crate) trait Application: Send {
     /// Whether everything is handed over and our side of the connection is to be closed.
     fn is_over(&self) -> bool;
 
+    /// Whether everything is handed over and our side is to be closed, while the guest's is read on.
+    fn ends_sending(&self) -> bool {
+        false
+    }
+
     /// Whether the connection is to be reset.
     fn resets(&self) -> bool {
         false

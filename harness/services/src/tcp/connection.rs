@@ -27,8 +27,10 @@ pub(super) struct Connection {
     initial: u32,
     /// Bytes of the stream that the guest has acknowledged.
     acknowledged: u64,
-    /// Whether we have closed our side.
+    /// Whether we have closed our side, and what the guest sends is not read any more.
     closed: bool,
+    /// Whether we have closed our side only (RFC 9293 §3.6).
+    half_closed: bool,
     ended_by: Option<TcpEnd>,
     /// Whether the end is reported.
     over: bool,
@@ -56,6 +58,7 @@ impl Connection {
             initial: 0,
             acknowledged: 0,
             closed: false,
+            half_closed: false,
             ended_by: None,
             over: false,
             expires: None,
@@ -102,7 +105,7 @@ impl Connection {
         if segment.syn {
             self.initial = segment.sequence;
         }
-        if segment.fin {
+        if segment.fin && !self.half_closed {
             self.ended_by.get_or_insert(TcpEnd::ServerFin);
         }
     }
@@ -173,6 +176,12 @@ impl Connection {
         if self.session.resets() {
             moved |= self.reset(socket);
         }
+        if self.session.ends_sending() && !self.half_closed && socket.is_active() {
+            self.half_closed = true;
+            socket.close();
+            events.push(Event::TcpHalfClosed { connection: self.session.connection() });
+            moved = true;
+        }
         if self.session.is_over() && !self.closed && socket.is_active() {
             self.closed = true;
             socket.close();
@@ -223,7 +232,12 @@ impl Connection {
 
     fn note_end(&mut self, now: GuestTime, socket: &Socket<'_>, events: &mut Vec<Event>) {
         let state = socket.state();
-        if self.over || !matches!(state, State::Closed | State::Listen | State::TimeWait | State::FinWait2) {
+        let ended = match state {
+            State::Closed | State::Listen | State::TimeWait => true,
+            State::FinWait2 => !self.half_closed || self.closed,
+            _ => false,
+        };
+        if self.over || !ended {
             return;
         }
         self.over = true;

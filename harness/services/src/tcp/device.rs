@@ -1,5 +1,6 @@
 //! smoltcp's network interface: one frame in, any number out, all in memory.
 
+use super::Settings;
 use smoltcp::{
     phy::{self, DeviceCapabilities, Medium},
     time::Instant,
@@ -23,11 +24,27 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// An interface for segments of at most so many bytes of data, or as many as fit.
-    pub(super) fn new(max_segment: Option<u16>, ipv6: bool) -> Self {
+    /// An interface for segments of at most so many bytes of data, or as many as fit the path.
+    pub(super) fn new(settings: &Settings, ipv6: bool) -> Self {
         let headers = ETHERNET + if ipv6 { IPV6 } else { IPV4 } + TCP;
-        let frame = max_segment.map_or(FRAME, |segment| FRAME.min(headers + usize::from(segment)));
+        let segment = settings.max_segment.map(|segment| headers + usize::from(segment));
+        let path = settings.path_mtu.map(|mtu| ETHERNET + usize::from(mtu));
+        let frame = [segment, path].into_iter().flatten().fold(FRAME, usize::min);
         Self { incoming: None, sent: Vec::new(), frame }
+    }
+
+    /// Bytes before a packet.
+    pub(super) const ETHERNET: usize = ETHERNET;
+
+    /// Whether a frame's packet is larger than this MTU.
+    pub(super) fn exceeds(frame: &[u8], mtu: u16) -> bool {
+        frame.len() > ETHERNET + usize::from(mtu)
+    }
+
+    /// The maximum segment size of a host that knows its own link only.
+    pub(super) fn own_max_segment(settings: &Settings, ipv6: bool) -> u16 {
+        let link = FRAME - ETHERNET - if ipv6 { IPV6 } else { IPV4 } - TCP;
+        u16::try_from(link).unwrap_or(u16::MAX).min(settings.max_segment.unwrap_or(u16::MAX))
     }
 }
 

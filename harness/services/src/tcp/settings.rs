@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 const SEGMENT: std::ops::RangeInclusive<u16> = 28..=1460;
 /// Largest receive window without scaling (RFC 9293 §3.1).
 const WINDOW: std::ops::RangeInclusive<u32> = 1..=65_535;
+/// Smallest MTU of IPv4 (RFC 791 §3.2) and of IPv6 (RFC 8200 §5), and the guest's own.
+const SMALLEST_MTU4: u16 = 68;
+const SMALLEST_MTU6: u16 = 1280;
+const LARGEST_MTU: u16 = 1500;
 
 /// The `tcp:` block.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +28,10 @@ pub struct Settings {
     pub read_after_seconds: f64,
     /// The connection is reset once the guest has acknowledged so many bytes.
     pub reset_after_bytes: Option<u64>,
+    /// Largest IP packet that the path to the servers takes: 68 to 1500 bytes, and 1280 or more over IPv6 (RFC 8200 §5). A router says so
+    /// of the guest's larger ones (RFC 1191 §4, RFC 4443 §3.2), or splits those that may be split (RFC 791 §3.2); our side knows
+    /// the path, and offers the MSS of its own link all the same.
+    pub path_mtu: Option<u16>,
     /// No connection is made: a router says so of every SYN to a served port (RFC 792, RFC 4443 §3.1).
     pub unreachable: Option<Unreachable>,
 }
@@ -55,7 +63,12 @@ impl Unreachable {
 }
 
 impl Settings {
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    pub(crate) fn check(&self, is_ipv6: bool) -> Result<(), SettingsError> {
+        let smallest = if is_ipv6 { SMALLEST_MTU6 } else { SMALLEST_MTU4 };
+        if let Some(mtu) = self.path_mtu.filter(|mtu| !(smallest..=LARGEST_MTU).contains(mtu)) {
+            let problem = format!("{mtu} is not between {smallest} and {LARGEST_MTU} bytes");
+            return Err(SettingsError::new("network.tcp.path_mtu", problem));
+        }
         if let Some(segment) = self.max_segment.filter(|segment| !SEGMENT.contains(segment)) {
             let problem = format!("{segment} is not between {} and {} bytes", SEGMENT.start(), SEGMENT.end());
             return Err(SettingsError::new("network.tcp.max_segment", problem));

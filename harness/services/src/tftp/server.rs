@@ -1,7 +1,7 @@
 //! What the TFTP server does with a packet.
 
-use super::Settings;
-use super::message::{self, Request};
+use super::message::{self, Packet};
+use super::{BLOCK, SERVER_PORT, Settings};
 use crate::delay;
 use crate::frame;
 use crate::frame6::{self, Host};
@@ -11,12 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use wire::{GuestTime, Outbox};
 
-/// Port of RFC 1350 §4.
-const SERVER_PORT: u16 = 69;
 /// The first port that a transfer has on our side.
 const FIRST_PORT: u16 = 50_000;
-/// Bytes of a block without and with the option (RFC 2348); more would not fit a frame over IPv6.
-const BLOCK: usize = 512;
+/// Bytes of a block with the option (RFC 2348); more would not fit a frame over IPv6.
 const LARGEST_BLOCK: usize = 1432;
 /// Blocks sent before an acknowledgement (RFC 7440), at most.
 const LARGEST_WINDOW: u16 = 64;
@@ -109,19 +106,21 @@ impl Server {
             return false;
         }
         let connection = peer.endpoint();
-        let request = match Request::parse(payload) {
-            Ok(request) => request,
+        let read = match Packet::parse(payload) {
+            Ok(Packet::Data(_) | Packet::Options(_)) => Err("a server's packet"),
+            other => other,
+        };
+        let packet = match read {
+            Ok(packet) => packet,
             Err(why) => {
                 out.events.push(Event::TftpUnanswered { client: connection, why: why.into() });
                 return true;
             }
         };
-        match (request, transfer) {
-            (Request::Read { file, mode, options }, None) => {
-                self.read(now, peer, &file, &mode, &options, out)
-            }
-            (Request::Acknowledgement(block), Some(at)) => self.acknowledged(now, at, block, out),
-            (Request::Error { code, message }, Some(at)) => {
+        match (packet, transfer) {
+            (Packet::Read { file, mode, options }, None) => self.read(now, peer, &file, &mode, &options, out),
+            (Packet::Acknowledgement(block), Some(at)) => self.acknowledged(now, at, block, out),
+            (Packet::Error { code, message }, Some(at)) => {
                 self.transfers.remove(at);
                 out.events.push(Event::TftpAborted { client: connection, code, message });
             }

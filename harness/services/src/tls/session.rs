@@ -384,6 +384,10 @@ impl Application for Session {
         self.ready.is_empty() && (self.stage == Stage::Ending || ended)
     }
 
+    fn ends_sending(&self) -> bool {
+        self.ready.is_empty() && self.http.ends_sending()
+    }
+
     fn resets(&self) -> bool {
         self.http.resets()
     }

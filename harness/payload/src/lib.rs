@@ -108,7 +108,7 @@ impl Payload {
             }
             ImageForm::OtherArchitecture => {
                 let other = match self.built.architecture {
-                    "aa64" | "arm" | "riscv64" => "x64",
+                    "aa64" | "arm" | "riscv64" | "loongarch64" => "x64",
                     _ => "aa64",
                 };
                 let other = images::ALL.iter().find(|image| image.architecture == other);
@@ -193,7 +193,7 @@ mod tests {
     fn an_unknown_architecture_says_what_there_is() {
         assert_eq!(
             Payload::new("vax", [0; 16]).unwrap_err().to_string(),
-            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, riscv64, bios, linux-x64"
+            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, riscv64, loongarch64, bios, linux-x64"
         );
     }
 }

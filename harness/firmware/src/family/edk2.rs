@@ -64,6 +64,14 @@ impl Family for Edk2 {
                 flash_end: 0x2600_0000,
                 ..virt
             },
+            Architecture::Loongarch64 => MachineSpec {
+                program: "qemu-system-loongarch64",
+                cpu: "max".into(),
+                cpu_without_entropy: "la464",
+                // Its code in 16 MiB, then its variables in as much.
+                flash_end: 0x1f00_0000,
+                ..virt
+            },
         })
     }
 

@@ -24,6 +24,8 @@ pub enum Architecture {
     Aa64,
     /// RISC-V, 64 bits.
     Riscv64,
+    /// LoongArch, 64 bits.
+    Loongarch64,
     /// x86 with a PC BIOS, which starts images in real mode.
     Bios,
 }
@@ -37,6 +39,7 @@ impl Architecture {
             Self::Arm => "arm",
             Self::Aa64 => "aa64",
             Self::Riscv64 => "riscv64",
+            Self::Loongarch64 => "loongarch64",
             Self::Bios => "bios",
         }
     }

@@ -123,6 +123,9 @@ impl QemuGuests {
         image: &[u8],
     ) -> Result<MachineConfig, StartError> {
         let mut spec = machine_of(firmware)?;
+        if self.options.recording.is_some() && !spec.records {
+            return Err(StartError(format!("QEMU cannot record the machine of {}", firmware.id)));
+        }
         let qemu = self.qemu(firmware)?;
         let over = match cell.network.client.boot {
             Boot::Ipv4 => BootOver::Ipv4,

@@ -68,6 +68,11 @@ impl Family for Edk2 {
                 program: "qemu-system-loongarch64",
                 cpu: "max".into(),
                 cpu_without_entropy: "la464",
+                // As on RISC-V.
+                boot_index: false,
+                // QEMU draws the entry of the TLB that a refill replaces, and a draw is recorded in the middle of a block of
+                // instructions, where they are not counted: it ends by itself (seen with 10.0.2).
+                records: false,
                 // Its code in 16 MiB, then its variables in as much.
                 flash_end: 0x1f00_0000,
                 ..virt

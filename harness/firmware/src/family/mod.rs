@@ -111,6 +111,8 @@ pub struct MachineSpec {
     pub entropy_device: bool,
     /// Whether QEMU can go on with a state that it has saved.
     pub resumes: bool,
+    /// Whether QEMU can record what it does, and so let its threads take turns.
+    pub records: bool,
 }
 
 impl MachineSpec {
@@ -140,6 +142,7 @@ impl MachineSpec {
             flash_end: 4 << 30,
             entropy_device: true,
             resumes: true,
+            records: true,
         }
     }
 }

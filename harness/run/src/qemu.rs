@@ -382,7 +382,8 @@ impl Guests for QemuGuests {
                 self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
             }
             None => {
-                let instruction = if unpacks { Instruction::Brief } else { config.instruction };
+                let computes = unpacks || config.spec.starts_slowly;
+                let instruction = if computes { Instruction::Brief } else { config.instruction };
                 let config = MachineConfig { instruction, ..config };
                 Machine::start(config).await.map_err(start_error)?
             }

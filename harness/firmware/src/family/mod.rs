@@ -111,6 +111,8 @@ pub struct MachineSpec {
     pub entropy_device: bool,
     /// Whether QEMU can go on with a state that it has saved.
     pub resumes: bool,
+    /// Whether a processor of the usual speed would take a minute and a half to come to the network.
+    pub starts_slowly: bool,
     /// Whether QEMU can record what it does, and so let its threads take turns.
     pub records: bool,
 }
@@ -142,6 +144,7 @@ impl MachineSpec {
             flash_end: 4 << 30,
             entropy_device: true,
             resumes: true,
+            starts_slowly: false,
             records: true,
         }
     }

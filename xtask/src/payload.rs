@@ -1,13 +1,12 @@
 //! `cargo xtask payload`: builds the boot images from `harness/payload/efi`, or checks that the committed ones are those.
 
-use payload::compile::{self, Toolchain};
+use payload::compile;
 use std::fs;
 
 /// Builds every architecture's image and its record; with `check`, compares them with the committed ones instead.
 pub fn build(check: bool) -> Result<(), String> {
-    let toolchain = Toolchain::find().map_err(|error| error.to_string())?;
     for target in compile::TARGETS {
-        let image = toolchain.build(target).map_err(|error| error.to_string())?;
+        let image = compile::build(target).map_err(|error| error.to_string())?;
         let record = compile::record(target, &image).map_err(|error| error.to_string())?;
         for (path, bytes) in
             [(compile::image_path(target), &image[..]), (compile::record_path(target), record.as_bytes())]

@@ -3,6 +3,15 @@
 use pki::authenticode::Databases;
 use std::net::Ipv4Addr;
 
+/// A boot entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// An empty one, as none at all, leaves it to a server of HTTP boot.
+    pub url: String,
+    /// What the image is given as its load options.
+    pub load_options: Vec<u8>,
+}
+
 /// Everything about a client that a test may change. [`Default`] is [`Behaviour::conforming`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
@@ -19,8 +28,8 @@ pub struct Behaviour {
     pub memory: usize,
     /// Whether it boots by PXE.
     pub pxe: bool,
-    /// URLs of its boot entries, tried in this order; an empty one, or none at all, leaves it to a server of HTTP boot.
-    pub entries: Vec<String>,
+    /// Its boot entries, tried in this order.
+    pub entries: Vec<Entry>,
     /// Whether it asks by ARP who else has its address, and gives it up to another host (RFC 2131 §4.4.1, RFC 5227 §2.1.1).
     pub probes_address: bool,
     /// Whether it gives an address up that another host has (RFC 4862 §5.4.5).

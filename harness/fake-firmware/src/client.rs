@@ -268,9 +268,11 @@ impl Client {
             Lease::V6 { address, prefix, router } => device_path::http6(address, router, prefix, url),
         };
         let version = self.version;
+        let load_options =
+            self.behaviour.entries.get(self.entry).map_or(&[][..], |entry| &entry.load_options);
         let announce = |image: &[u8]| {
             let ours = payload::architecture(image) == Some("x64");
-            ours.then(|| payload::announce(image, guest::MAC, &path, &device_path::END))?
+            ours.then(|| payload::announce(image, guest::MAC, &path, &device_path::END, load_options))?
         };
         let is_allowed = self.behaviour.keys.as_ref().is_none_or(|keys| keys.allow(image));
         let proof = match self.behaviour.execution {

@@ -1,6 +1,6 @@
 //! A client as a scenario's settings have it.
 
-use crate::{Behaviour, Over};
+use crate::{Behaviour, Entry, Over};
 use jiff::tz::TimeZone;
 use openssl::ssl::cipher_name;
 use pki::authenticode::Databases;
@@ -58,8 +58,8 @@ impl Behaviour {
     }
 }
 
-/// What a conforming client makes of the boot entries: the URLs of those that it can use, in its order.
-fn entries(network: &NetworkSettings) -> Vec<String> {
+/// What a conforming client makes of the boot entries: those that it can use, in its order.
+fn entries(network: &NetworkSettings) -> Vec<Entry> {
     let nvram = &network.client.nvram;
     let usable = nvram.tried().map(|place| &nvram.entries[usize::from(place)]).filter(|entry| {
         let mac = entry.mac.as_deref().and_then(client::parse_mac);
@@ -67,9 +67,9 @@ fn entries(network: &NetworkSettings) -> Vec<String> {
             && mac.is_none_or(|mac| mac == address::GUEST_MAC)
             && matches!(entry.from, client::From::Root | client::From::Uri)
     });
-    let url = |entry: &client::BootEntry| {
+    let made = |entry: &client::BootEntry| {
         let uri = entry.uris.last().cloned().unwrap_or_default();
-        network.expand(&uri).expect("a checked URL")
+        Entry { url: network.expand(&uri).expect("a checked URL"), load_options: entry.optional_data() }
     };
-    usable.map(url).collect()
+    usable.map(made).collect()
 }

@@ -231,7 +231,8 @@ fn architecture(image: &[u8]) -> Result<Architecture, &'static str> {
         Some(0xaa64) => Ok(Architecture::Aa64),
         Some(0x01c2 | 0x01c4) => Ok(Architecture::Arm),
         Some(0x5064) => Ok(Architecture::Riscv64),
-        Some(0x6264) => Err("LoongArch"),
+        Some(0x6264) => Ok(Architecture::Loongarch64),
+        Some(0x5032) => Err("RISC-V of 32 bits"),
         _ => Ok(Architecture::X64),
     }
 }
@@ -284,7 +285,7 @@ mod tests {
         };
         file("code", &code(X64));
         file("vars", &vars());
-        file("loongarch", &code([0x64, 0x62]));
+        file("riscv32", &code([0x32, 0x50]));
         file("text", b"not firmware");
         file("zeros", &[0; SECTOR]);
         file("empty", b"");
@@ -295,7 +296,7 @@ mod tests {
             error.replace(&directory.path().display().to_string(), "DIR")
         };
         let lines =
-            ["absent", "", "text", "empty", "zeros", "loongarch", "vars:code", "code:code", "code:absent"]
+            ["absent", "", "text", "empty", "zeros", "riscv32", "vars:code", "code:code", "code:absent"]
                 .map(|paths| format!("{paths}: {}", error(paths)));
         insta::assert_snapshot!(lines.join("\n"));
     }

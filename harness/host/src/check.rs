@@ -66,7 +66,7 @@ struct Emulator {
     packages: [&'static str; 4],
 }
 
-const EMULATORS: [Emulator; 3] = [
+const EMULATORS: [Emulator; 4] = [
     Emulator {
         name: "QEMU",
         program: "qemu-system-x86_64",
@@ -87,6 +87,13 @@ const EMULATORS: [Emulator; 3] = [
         purpose: Purpose::Architectures,
         why: "runs firmware for RISC-V",
         packages: ["qemu-system-riscv", "qemu-system-riscv", "qemu-system-riscv", "qemu-extra"],
+    },
+    Emulator {
+        name: "QEMU for LoongArch",
+        program: "qemu-system-loongarch64",
+        purpose: Purpose::Architectures,
+        why: "runs firmware for LoongArch",
+        packages: ["qemu-system-misc", "qemu-system-loongarch64", "qemu-system-loongarch64", "qemu-extra"],
     },
 ];
 
@@ -121,6 +128,21 @@ const TOOLS: &[Tool] = &[
         purpose: Purpose::Test,
         why: "links the payload as an EFI application",
         packages: ["lld", "lld", "lld", "lld"],
+    },
+    // The others are built with 14, which cannot do this one (`payload/src/compile.rs`).
+    Tool {
+        name: "clang 19",
+        programs: &["clang-19"],
+        purpose: Purpose::Test,
+        why: "compiles the payload for LoongArch",
+        packages: ["clang-19", "clang19", "clang19", "clang19"],
+    },
+    Tool {
+        name: "lld 19",
+        programs: &["ld.lld-19"],
+        purpose: Purpose::Test,
+        why: "links the payload for LoongArch",
+        packages: ["lld-19", "lld19", "lld19", "lld19"],
     },
     Tool {
         name: "tshark",

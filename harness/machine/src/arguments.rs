@@ -55,7 +55,10 @@ const ARRIVAL_MICROS: u32 = 10_000;
 /// Whether QEMU's threads take turns, so that what the main loop has to do is done before the guest's next instruction, however busy
 /// the host is. It is what a QEMU does that records, whether or not the recording is wanted; such a QEMU cannot write its state.
 fn takes_turns(config: &MachineConfig, memory: &Memory) -> bool {
-    config.clock == ClockMode::Virtual && config.tape.is_none() && !matches!(memory, Memory::Kept(_))
+    config.clock == ClockMode::Virtual
+        && config.spec.records
+        && config.tape.is_none()
+        && !matches!(memory, Memory::Kept(_))
 }
 
 /// Whether the guest's entropy comes from a file and not from QEMU.
@@ -353,6 +356,16 @@ mod tests {
         let (plain, waiting) = (lines(&config()), lines(&waiting));
         let added: Vec<_> = waiting.lines().filter(|line| !plain.contains(line)).collect();
         assert_eq!(added, ["-boot menu=on,splash-time=5000"]);
+    }
+
+    #[test]
+    fn threads_do_not_take_turns_where_qemu_cannot_record() {
+        let mut free = config();
+        free.spec.records = false;
+        let (plain, free) = (lines(&config()), lines(&free));
+        let changed: Vec<_> = free.lines().filter(|line| !plain.contains(line)).collect();
+        assert_eq!(changed, ["-object rng-builtin,id=entropy"]);
+        assert!(plain.contains("rr=record") && !free.contains("rr="));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 #define FRAME_MIN 60 // without FCS; the rest is padding
 #define HEADER_SIZE 14
 #define PROOF_SIZE 8
-#define VERSION 2
+#define VERSION 3
 #define PROGRESS ((size_t)8 << 20) // bytes
+#define LOAD_OPTIONS_MAX 512
+#define AFTER_PATHS (4 + 2) // the load options, if there are none
 #define DEVICE_PATH_TRUNCATED 1
 #define FILE_PATH_TRUNCATED 2
 
@@ -95,13 +97,18 @@ static size_t path_length(const EFI_DEVICE_PATH_PROTOCOL *path, size_t limit) {
     return length < limit ? length : limit;
 }
 
+// Writes a length and so many bytes.
+static void put_counted(struct writer *out, const uint8_t *bytes, size_t count) {
+    put(out, count, 2);
+    for (size_t i = 0; i < count; i++) put(out, bytes[i], 1);
+}
+
 // Writes a length and as much of the path as `room` allows; returns whether something is missing.
 static int put_path(struct writer *out, const EFI_DEVICE_PATH_PROTOCOL *path, size_t room) {
     size_t length = path_length(path, room + 1);
     int truncated = length > room;
     if (truncated) length = room;
-    put(out, length, 2);
-    for (size_t i = 0; i < length; i++) put(out, ((const uint8_t *)path)[i], 1);
+    put_counted(out, (const uint8_t *)path, length);
     return truncated;
 }
 
@@ -112,7 +119,9 @@ uint64_t digest_content(const uint8_t *image_base, void (*progress)(void)) {
 }
 
 size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE], uint64_t content,
-                          const EFI_DEVICE_PATH_PROTOCOL *device, const EFI_DEVICE_PATH_PROTOCOL *file) {
+                          const struct loaded *loaded) {
+    static const struct loaded nothing = {NULL, NULL, NULL, 0};
+    if (!loaded) loaded = &nothing;
     uint8_t nonce[NONCE_SIZE];
     struct writer out = {frame, frame + FRAME_MAX - PROOF_SIZE};
     read_nonce(nonce);
@@ -129,8 +138,13 @@ size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZ
     for (size_t i = 0; i < NONCE_SIZE; i++) put(&out, nonce[i], 1);
     put(&out, content, 8);
     // The device path comes first and may leave the file path, which network boot does not need, only its length.
-    if (put_path(&out, device, (size_t)(out.end - out.at) - 4)) *flags |= DEVICE_PATH_TRUNCATED;
-    if (put_path(&out, file, (size_t)(out.end - out.at) - 2)) *flags |= FILE_PATH_TRUNCATED;
+    if (put_path(&out, loaded->device, (size_t)(out.end - out.at) - 4 - AFTER_PATHS)) *flags |= DEVICE_PATH_TRUNCATED;
+    if (put_path(&out, loaded->file, (size_t)(out.end - out.at) - 2 - AFTER_PATHS)) *flags |= FILE_PATH_TRUNCATED;
+    put(&out, loaded->options_size, 4);
+    size_t count = loaded->options ? loaded->options_size : 0, room = (size_t)(out.end - out.at) - 2;
+    if (count > room) count = room;
+    if (count > LOAD_OPTIONS_MAX) count = LOAD_OPTIONS_MAX;
+    put_counted(&out, loaded->options, count);
     put(&out, siphash(nonce, frame + HEADER_SIZE, (size_t)(out.at - frame) - HEADER_SIZE, NULL), PROOF_SIZE);
 
     while (out.at < frame + FRAME_MIN) put(&out, 0, 1);

@@ -15,8 +15,15 @@ void read_nonce(uint8_t nonce[NONCE_SIZE]);
 // now and then.
 uint64_t digest_content(const uint8_t *image_base, void (*progress)(void));
 
-// Writes the frame and returns its length. Either path may be NULL; neither is trusted to end.
+// How the image was loaded, as EFI_LOADED_IMAGE_PROTOCOL says it. Any pointer may be NULL; no path is trusted to end.
+struct loaded {
+    const EFI_DEVICE_PATH_PROTOCOL *device, *file;
+    const uint8_t *options;
+    uint32_t options_size;
+};
+
+// Writes the frame and returns its length. `loaded` may be NULL.
 size_t write_announcement(uint8_t frame[FRAME_MAX], const uint8_t source[MAC_SIZE], uint64_t content,
-                          const EFI_DEVICE_PATH_PROTOCOL *device, const EFI_DEVICE_PATH_PROTOCOL *file);
+                          const struct loaded *loaded);
 
 #endif

@@ -23,7 +23,11 @@
 #elif defined(__riscv) && __riscv_xlen == 64
 #define EFIAPI // §2.3.7: the usual one
 #define PE_MACHINE 0x5064
-#define RELOCATED __attribute__((section(".relocated"))) // riscv64.ld writes the relocation
+#define RELOCATED __attribute__((section(".relocated"))) // efi.ld writes the relocation
+#elif defined(__loongarch_lp64)
+#define EFIAPI // §2.3.8: the usual one
+#define PE_MACHINE 0x6264
+#define RELOCATED __attribute__((section(".relocated"))) // efi.ld writes the relocation
 #else
 #error "no UEFI binding for this architecture yet"
 #endif

@@ -111,7 +111,7 @@ static int announce_on(long link, int index) {
     request.flags |= IFF_UP;
     if (call(IOCTL, link, SIOCSIFFLAGS, (long)&request, 0, 0, 0) < 0) return 0;
     if (call(IOCTL, link, SIOCGIFHWADDR, (long)&request, 0, 0, 0) < 0) return 0;
-    size_t length = write_announcement(frame, request.hardware.address, 0, NULL, NULL);
+    size_t length = write_announcement(frame, request.hardware.address, 0, NULL);
     struct link_address to = {.family = AF_PACKET, .protocol = ETHERTYPE_BIG_ENDIAN, .index = index, .length = MAC_SIZE};
     return call(SENDTO, link, (long)frame, (long)length, 0, (long)&to, sizeof to) == (long)length;
 }

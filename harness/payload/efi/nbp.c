@@ -86,7 +86,7 @@ void run(void) {
     print("\r\nplugfest: payload running\r\n");
     static struct information information = {.status = 1};
     if (pxe(PXENV_UNDI_GET_INFORMATION, &information)) print("plugfest: the network card does not answer\r\n");
-    size_t length = write_announcement(frame, information.current_address, 0, NULL, NULL);
+    size_t length = write_announcement(frame, information.current_address, 0, NULL);
     for (unsigned seconds = 1;; seconds = seconds < 60 ? seconds * 2 : seconds) {
         struct buffers buffers = {(uint16_t)length, {(uint16_t)(uint32_t)frame, 0}, 0};
         struct transmit transmit = {0, P_UNKNOWN, XMT_DESTADDR, {0, 0}, {(uint16_t)(uint32_t)&buffers, 0}, {0, 0}};

@@ -60,8 +60,9 @@ static EFI_STATUS announce_on(EFI_BOOT_SERVICES *boot, EFI_HANDLE handle, const 
     EFI_TPL tpl = boot->RaiseTPL(TPL_CALLBACK);
     status = bring_up(network);
     if (!EFI_ERROR(status)) {
-        size_t length = write_announcement(buffer.frame, network->Mode->CurrentAddress.Addr, content,
-                                           device_path(boot, image->DeviceHandle), image->FilePath);
+        const struct loaded loaded = {device_path(boot, image->DeviceHandle), image->FilePath, image->LoadOptions,
+                                      image->LoadOptionsSize};
+        size_t length = write_announcement(buffer.frame, network->Mode->CurrentAddress.Addr, content, &loaded);
         status = transmit(boot, network, length);
     }
     boot->RestoreTPL(tpl);

@@ -9,14 +9,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fmt::Write as _, fs, io};
 
-/// The version of clang and lld that the committed images come from; another may generate other code.
-pub const VERSION: &str = "14.0.6";
+/// The clang and lld that an image comes from; another version may generate other code.
+#[derive(Debug)]
+struct Llvm {
+    /// What both say that they are.
+    version: &'static str,
+    /// What Debian's programs and packages of it have behind their names.
+    suffix: &'static str,
+}
+
+const LLVM_14: Llvm = Llvm { version: "14.0.6", suffix: "-14" };
+/// 14 has no LoongArch.
+const LLVM_19: Llvm = Llvm { version: "19.1.7", suffix: "-19" };
 
 /// An architecture that the payload can be built for.
 #[derive(Debug)]
 pub struct Target {
     /// In the words of UEFI's removable-media file names; `bios` for a PC BIOS.
     pub architecture: &'static str,
+    llvm: Llvm,
     triple: &'static str,
     flags: &'static [&'static str],
     form: Form,
@@ -31,7 +42,10 @@ enum Form {
         machine: Option<u16>,
     },
     /// An EFI application whose headers a linker script writes: lld-link does not know the machine.
-    EfiOfElf,
+    EfiOfElf {
+        /// Among them the machine field of the COFF header.
+        linker_flags: &'static [&'static str],
+    },
     /// A network bootstrap program for a PC BIOS.
     Nbp,
     /// The first process of Linux.
@@ -42,12 +56,14 @@ enum Form {
 pub const TARGETS: &[Target] = &[
     Target {
         architecture: "ia32",
+        llvm: LLVM_14,
         triple: "i686-unknown-windows",
         flags: &["-mno-stack-arg-probe"],
         form: Form::Efi { machine: None },
     },
     Target {
         architecture: "x64",
+        llvm: LLVM_14,
         triple: "x86_64-unknown-windows",
         // UEFI 2.11 §2.3.4: interrupts use the stack below the stack pointer, so no red zone.
         flags: &["-mno-red-zone", "-mno-stack-arg-probe"],
@@ -55,6 +71,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         architecture: "arm",
+        llvm: LLVM_14,
         triple: "thumbv7-unknown-windows",
         // UEFI 2.11 §2.3.5: not to use floating point or vector registers. U-Boot knows no relocations of movw and movt.
         flags: &["-mfpu=none", "-mno-movt", "-mno-stack-arg-probe"],
@@ -63,12 +80,14 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         architecture: "aa64",
+        llvm: LLVM_14,
         triple: "aarch64-unknown-windows",
         flags: &["-mno-stack-arg-probe"],
         form: Form::Efi { machine: None },
     },
     Target {
         architecture: "riscv64",
+        llvm: LLVM_14,
         triple: "riscv64-unknown-none-elf",
         // UEFI 2.11 §2.3.7.1: no floating point in the calling convention; everything relative to the program counter.
         flags: &[
@@ -80,10 +99,30 @@ pub const TARGETS: &[Target] = &[
             "-fno-builtin",
             "-fno-asynchronous-unwind-tables",
         ],
-        form: Form::EfiOfElf,
+        form: Form::EfiOfElf {
+            linker_flags: &["-m", "elf64lriscv", "--defsym=MACHINE=0x5064", "--oformat", "binary"],
+        },
+    },
+    Target {
+        architecture: "loongarch64",
+        llvm: LLVM_19,
+        triple: "loongarch64-unknown-none",
+        // Neither floating point, which UEFI does not pass, nor unaligned access, which a processor may be without.
+        flags: &[
+            "-mabi=lp64s",
+            "-msoft-float",
+            "-mstrict-align",
+            "-fno-pic",
+            "-fno-builtin",
+            "-fno-asynchronous-unwind-tables",
+        ],
+        form: Form::EfiOfElf {
+            linker_flags: &["-m", "elf64loongarch", "--defsym=MACHINE=0x6264", "--oformat", "binary"],
+        },
     },
     Target {
         architecture: "bios",
+        llvm: LLVM_14,
         triple: "i386-unknown-none-elf",
         // Real mode, with a compiler for 32 bits; no library has what it could make of loops.
         flags: &[
@@ -98,6 +137,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         architecture: "linux-x64",
+        llvm: LLVM_14,
         triple: "x86_64-unknown-linux-gnu",
         flags: LINUX_FLAGS,
         form: Form::Init,
@@ -111,7 +151,7 @@ const LINUX_FLAGS: &[&str] =
 impl Target {
     fn sources(&self) -> &'static [&'static str] {
         match self.form {
-            Form::Efi { .. } | Form::EfiOfElf => &["main.c", "announcement.c", "transmit.c"],
+            Form::Efi { .. } | Form::EfiOfElf { .. } => &["main.c", "announcement.c", "transmit.c"],
             Form::Nbp => &["nbp.c", "announcement.c"],
             Form::Init => &["init.c", "announcement.c"],
         }
@@ -120,7 +160,7 @@ impl Target {
     fn headers(&self) -> &'static [&'static str] {
         match self.form {
             Form::Efi { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h"],
-            Form::EfiOfElf => &["arch.h", "uefi.h", "announcement.h", "transmit.h", "riscv64.ld"],
+            Form::EfiOfElf { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h", "efi.ld"],
             Form::Nbp => &["arch.h", "uefi.h", "announcement.h", "nbp.ld"],
             Form::Init => &["arch.h", "uefi.h", "announcement.h"],
         }
@@ -130,7 +170,7 @@ impl Target {
     fn script(&self) -> Option<&'static str> {
         match self.form {
             Form::Nbp => Some("nbp.ld"),
-            Form::EfiOfElf => Some("riscv64.ld"),
+            Form::EfiOfElf { .. } => Some("efi.ld"),
             Form::Efi { .. } | Form::Init => None,
         }
     }
@@ -138,7 +178,7 @@ impl Target {
     fn linker(&self) -> (&'static str, &'static [&'static str]) {
         match self.form {
             Form::Efi { .. } => ("lld-link", EFI_LINKER_FLAGS),
-            Form::EfiOfElf => ("ld.lld", RISCV_LINKER_FLAGS),
+            Form::EfiOfElf { linker_flags } => ("ld.lld", linker_flags),
             Form::Nbp => ("ld.lld", NBP_LINKER_FLAGS),
             Form::Init => ("ld.lld", INIT_LINKER_FLAGS),
         }
@@ -164,8 +204,6 @@ const EFI_LINKER_FLAGS: &[&str] = &[
     "/timestamp:0", // else the time of the build is in the image
 ];
 
-const RISCV_LINKER_FLAGS: &[&str] = &["-m", "elf64lriscv", "--oformat", "binary"];
-
 const NBP_LINKER_FLAGS: &[&str] = &["-m", "elf_i386", "--oformat", "binary"];
 
 const INIT_LINKER_FLAGS: &[&str] = &["-m", "elf_x86_64", "-static", "--strip-all", "--build-id=none"];
@@ -175,11 +213,15 @@ const INIT_LINKER_FLAGS: &[&str] = &["-m", "elf_x86_64", "-static", "--strip-all
 pub enum CompileError {
     /// The tools are not here.
     #[error(
-        "failed to find {name} {VERSION}: install it (Debian 12: apt-get install clang-14 lld-14); found {found}"
+        "failed to find {name} {version}: install it (Debian 12: apt-get install clang{suffix} lld{suffix}); found {found}"
     )]
     MissingTool {
         /// `clang`, `lld-link` or `ld.lld`.
         name: &'static str,
+        /// The version that is needed.
+        version: &'static str,
+        /// What Debian's packages of it have behind their names.
+        suffix: &'static str,
         /// What there was instead.
         found: String,
     },
@@ -201,76 +243,53 @@ pub enum CompileError {
     },
 }
 
-/// clang and lld of the right version.
-#[derive(Debug)]
-pub struct Toolchain {
-    clang: &'static str,
-    lld_link: &'static str,
-    ld_lld: &'static str,
-}
-
-impl Toolchain {
-    /// Looks for the tools on the path.
-    pub fn find() -> Result<Self, CompileError> {
-        Ok(Self {
-            clang: find("clang", &["clang-14", "clang"])?,
-            lld_link: find("lld-link", &["lld-link-14", "lld-link"])?,
-            ld_lld: find("ld.lld", &["ld.lld-14", "ld.lld"])?,
-        })
+/// Builds the image for `target`, with the tools on the path.
+pub fn build(target: &Target) -> Result<Vec<u8>, CompileError> {
+    let directory = tempfile::tempdir().map_err(|source| io_error("a temporary directory", source))?;
+    let out = directory.path();
+    let clang = find("clang", &target.llvm)?;
+    for source in target.sources() {
+        let mut command = Command::new(&clang);
+        command
+            .args(compiler_arguments(target))
+            .arg("-c")
+            .arg(source)
+            .arg("-o")
+            .arg(out.join(object(source)));
+        run(command.current_dir(sources()))?;
     }
-
-    /// Builds the image for `target`.
-    pub fn build(&self, target: &Target) -> Result<Vec<u8>, CompileError> {
-        let directory = tempfile::tempdir().map_err(|source| io_error("a temporary directory", source))?;
-        let out = directory.path();
-        for source in target.sources() {
-            let mut command = Command::new(self.clang);
-            command
-                .args(compiler_arguments(target))
-                .arg("-c")
-                .arg(source)
-                .arg("-o")
-                .arg(out.join(object(source)));
-            run(command.current_dir(sources()))?;
-        }
-        let objects = target.sources().iter().map(|source| object(source));
-        let (_, flags) = target.linker();
-        match target.form {
-            Form::Efi { machine } => {
-                let mut command = Command::new(self.lld_link);
-                command.args(flags).arg("/out:payload").args(objects);
-                run(command.current_dir(out))?;
-                let mut image = read(&out.join("payload"))?;
-                if let Some(machine) = machine {
-                    // Behind the signature, whose place is at 0x3c.
-                    let at = usize::from(image[0x3c]) | usize::from(image[0x3d]) << 8;
-                    image[at + 4..at + 6].copy_from_slice(&machine.to_le_bytes());
-                }
-                Ok(image)
-            }
-            Form::EfiOfElf | Form::Nbp | Form::Init => {
-                let mut command = Command::new(self.ld_lld);
-                command.args(flags);
-                if let Some(script) = target.script() {
-                    command.arg("-T").arg(sources().join(script));
-                }
-                command.args(["-o", "payload"]).args(objects);
-                run(command.current_dir(out))?;
-                let image = read(&out.join("payload"))?;
-                match target.form {
-                    Form::EfiOfElf => Ok(pe::as_in_file(&image)
-                        .expect("invariant: the linker script writes the headers of a PE image")),
-                    _ => Ok(image),
-                }
-            }
-        }
+    let objects = target.sources().iter().map(|source| object(source));
+    let (linker, flags) = target.linker();
+    let mut command = Command::new(find(linker, &target.llvm)?);
+    command.args(flags);
+    match target.form {
+        Form::Efi { .. } => command.arg("/out:payload"),
+        _ => command.args(["-o", "payload"]),
+    };
+    if let Some(script) = target.script() {
+        command.arg("-T").arg(sources().join(script));
     }
+    run(command.args(objects).current_dir(out))?;
+    let mut image = read(&out.join("payload"))?;
+    match target.form {
+        Form::Efi { machine: Some(machine) } => {
+            // Behind the signature, whose place is at 0x3c.
+            let at = usize::from(image[0x3c]) | usize::from(image[0x3d]) << 8;
+            image[at + 4..at + 6].copy_from_slice(&machine.to_le_bytes());
+        }
+        Form::EfiOfElf { .. } => {
+            image = pe::as_in_file(&image)
+                .expect("invariant: the linker script writes the headers of a PE image");
+        }
+        Form::Efi { machine: None } | Form::Nbp | Form::Init => {}
+    }
+    Ok(image)
 }
 
 /// Where the committed image for `target` is.
 pub fn image_path(target: &Target) -> PathBuf {
     let extension = match target.form {
-        Form::Efi { .. } | Form::EfiOfElf => "efi",
+        Form::Efi { .. } | Form::EfiOfElf { .. } => "efi",
         Form::Nbp => "0",
         Form::Init => "elf",
     };
@@ -285,7 +304,8 @@ pub fn record_path(target: &Target) -> PathBuf {
 /// What `image` was built with and from: shows without any tool that an image and its sources belong together.
 pub fn record(target: &Target, image: &[u8]) -> Result<String, CompileError> {
     let mut text = format!(
-        "Written by `cargo xtask payload`.\n\nclang and lld {VERSION}\nclang {} -c\n{} {}\n\n",
+        "Written by `cargo xtask payload`.\n\nclang and lld {}\nclang {} -c\n{} {}\n\n",
+        target.llvm.version,
         compiler_arguments(target).join(" "),
         target.linker().0,
         target.linker().1.join(" "),
@@ -315,18 +335,19 @@ fn sources() -> PathBuf {
     package().join("efi")
 }
 
-fn find(name: &'static str, programs: &[&'static str]) -> Result<&'static str, CompileError> {
+/// The program called `name`, with or without Debian's suffix.
+fn find(name: &'static str, llvm: &Llvm) -> Result<String, CompileError> {
     let mut found = Vec::new();
-    for program in programs {
-        let Ok(output) = Command::new(program).arg("--version").output() else { continue };
+    for program in [format!("{name}{}", llvm.suffix), name.to_owned()] {
+        let Ok(output) = Command::new(&program).arg("--version").output() else { continue };
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if text.split_whitespace().any(|word| word == VERSION) {
+        if text.split_whitespace().any(|word| word == llvm.version) {
             return Ok(program);
         }
         found.push(format!("{program}: {}", text.lines().next().unwrap_or("no version")));
     }
     let found = if found.is_empty() { "none".into() } else { found.join(", ") };
-    Err(CompileError::MissingTool { name, found })
+    Err(CompileError::MissingTool { name, version: llvm.version, suffix: llvm.suffix, found })
 }
 
 fn run(command: &mut Command) -> Result<(), CompileError> {

@@ -17,6 +17,7 @@ pub(crate) const ALL: &[Image] = &[
     Image { architecture: "arm", bytes: include_bytes!("../images/payload-arm.efi") },
     Image { architecture: "aa64", bytes: include_bytes!("../images/payload-aa64.efi") },
     Image { architecture: "riscv64", bytes: include_bytes!("../images/payload-riscv64.efi") },
+    Image { architecture: "loongarch64", bytes: include_bytes!("../images/payload-loongarch64.efi") },
     Image { architecture: "bios", bytes: include_bytes!("../images/payload-bios.0") },
     Image { architecture: "linux-x64", bytes: include_bytes!("../images/payload-linux-x64.elf") },
 ];
@@ -174,6 +175,7 @@ mod tests {
                 ("arm", 0x1c2),
                 ("aa64", 0xaa64),
                 ("riscv64", 0x5064),
+                ("loongarch64", 0x6264),
                 ("bios", 0),
                 ("linux-x64", 0)
             ]

@@ -108,7 +108,7 @@ impl Payload {
             }
             ImageForm::OtherArchitecture => {
                 let other = match self.built.architecture {
-                    "aa64" | "arm" | "riscv64" => "x64",
+                    "aa64" | "arm" | "riscv64" | "loongarch64" => "x64",
                     _ => "aa64",
                 };
                 let other = images::ALL.iter().find(|image| image.architecture == other);
@@ -128,14 +128,16 @@ impl Payload {
     /// The proof is genuine only if the frame carries this payload's nonce and the value computed from it and everything
     /// else that it says. The same announcement may come more than once.
     pub fn read_proof(&self, frame: &[u8]) -> Option<Event> {
-        let (genuine, loaded_from) = match Announcement::read(frame)? {
+        let (genuine, loaded_from, load_options) = match Announcement::read(frame)? {
             Ok(it) => {
                 let genuine = it.nonce == self.nonce && it.holds && it.content == self.content;
-                (genuine, it.loaded_from())
+                (genuine, it.loaded_from(), it.load_options())
             }
-            Err(announcement::Malformed) => (false, LoadedFrom { device_path: String::new(), uri: None }),
+            Err(announcement::Malformed) => {
+                (false, LoadedFrom { device_path: String::new(), uri: None }, None)
+            }
         };
-        Some(Event::Proof { genuine, loaded_from })
+        Some(Event::Proof { genuine, loaded_from, load_options })
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
         let size = plain.image().len();
         let filled = plain.clone().filled_to(100_000).unwrap();
         let genuine = |payload: &Payload, image: &[u8]| {
-            let frame = announce(image, [2; 6], &[], &[]).unwrap();
+            let frame = announce(image, [2; 6], &[], &[], &[]).unwrap();
             matches!(payload.read_proof(&frame), Some(Event::Proof { genuine: true, .. }))
         };
         assert!(genuine(&filled, &filled.image()));
@@ -193,7 +195,7 @@ mod tests {
     fn an_unknown_architecture_says_what_there_is() {
         assert_eq!(
             Payload::new("vax", [0; 16]).unwrap_err().to_string(),
-            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, riscv64, bios, linux-x64"
+            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, riscv64, loongarch64, bios, linux-x64"
         );
     }
 }

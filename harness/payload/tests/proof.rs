@@ -4,7 +4,7 @@
 
 use payload::{Payload, announce, device_path};
 use proptest::prelude::*;
-use record::Event;
+use record::{Event, LoadOptions};
 use std::net::Ipv4Addr;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -25,7 +25,7 @@ fn payload() -> Payload {
 
 fn read(frame: &[u8]) -> Option<(bool, String, Option<String>)> {
     payload().read_proof(frame).map(|event| match event {
-        Event::Proof { genuine, loaded_from } => (genuine, loaded_from.device_path, loaded_from.uri),
+        Event::Proof { genuine, loaded_from, .. } => (genuine, loaded_from.device_path, loaded_from.uri),
         other => panic!("{other:?}"),
     })
 }
@@ -60,7 +60,7 @@ fn a_simulated_guest_announces_what_a_real_one_does() {
     let uri = "http://192.0.2.1/boot.efi";
     let path = device_path::of_http_boot(MAC, Ipv4Addr::new(192, 0, 2, 58), Ipv4Addr::new(192, 0, 2, 1), uri);
     let end = [0x7f, 0xff, 4, 0];
-    assert_eq!(announce(&payload().image(), MAC, &path, &end).unwrap(), bytes(HTTP_BOOT));
+    assert_eq!(announce(&payload().image(), MAC, &path, &end, &[]).unwrap(), bytes(HTTP_BOOT));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_frame_that_is_something_else_is_none() {
 fn paths_too_long_for_a_frame_are_cut_and_say_so() {
     let uri = format!("http://192.0.2.1/{}", "x".repeat(3000));
     let path = device_path::of_http_boot(MAC, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, &uri);
-    let frame = announce(&payload().image(), MAC, &path, &[0x7f, 0xff, 4, 0]).unwrap();
+    let frame = announce(&payload().image(), MAC, &path, &[0x7f, 0xff, 4, 0], &[]).unwrap();
     assert_eq!(frame.len(), 1514);
     let (genuine, text, shown) = read(&frame).unwrap();
     assert!(genuine);
@@ -129,10 +129,54 @@ fn paths_too_long_for_a_frame_are_cut_and_say_so() {
 
 #[test]
 fn an_image_without_paths_announces_itself_too() {
-    let frame = announce(&payload().image(), MAC, &[], &[]).unwrap();
-    assert_eq!(frame.len(), 62);
+    let frame = announce(&payload().image(), MAC, &[], &[], &[]).unwrap();
+    assert_eq!(frame.len(), 68);
     assert_eq!(read(&frame), Some((true, String::new(), None)));
-    assert_eq!(announce(&payload().image()[1..], MAC, &[], &[]), None);
+    assert_eq!(announce(&payload().image()[1..], MAC, &[], &[], &[]), None);
+}
+
+fn load_options(options: &[u8]) -> Option<LoadOptions> {
+    let frame = announce(&payload().image(), MAC, &[], &[], options).unwrap();
+    match payload().read_proof(&frame) {
+        Some(Event::Proof { genuine: true, load_options, .. }) => load_options,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn load_options_are_told_in_hexadecimal_and_as_text_if_they_are_one() {
+    assert_eq!(load_options(b""), None);
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    for (options, text) in [
+        (b"ip=dhcp".to_vec(), Some("ip=dhcp")),
+        (b"ip=dhcp\0".to_vec(), Some("ip=dhcp")),
+        (wide("ip=dhcp"), Some("ip=dhcp")),
+        (wide("ip=dhcp\0"), Some("ip=dhcp")),
+        (b"ip=\x1b[31m".to_vec(), None),
+        (wide("ip=\u{202e}"), None),
+        (b"a\0b".to_vec(), None),
+        (b"\0".to_vec(), None),
+        (vec![0, 0xff, 0x0d, 0x0a, 0x80], None),
+    ] {
+        let told = load_options(&options).unwrap();
+        let hex: String = options.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((told.bytes as usize, told.hex, told.text.as_deref()), (options.len(), hex, text));
+    }
+}
+
+#[test]
+fn load_options_too_long_for_a_frame_are_cut_and_say_so() {
+    let told = load_options(&[7; 3000]).unwrap();
+    assert_eq!((told.bytes, told.hex.len()), (3000, 1024));
+    // Paths come first.
+    let frame = announce(&payload().image(), MAC, &[1; 3000], &[2; 3000], b"ip=dhcp").unwrap();
+    assert_eq!(frame.len(), 1514);
+    match payload().read_proof(&frame) {
+        Some(Event::Proof { genuine: true, load_options: Some(told), .. }) => {
+            assert_eq!((told.bytes, told.hex.as_str(), told.text), (7, "", None));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 proptest! {

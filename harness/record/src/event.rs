@@ -202,6 +202,17 @@ pub struct LoadedFrom {
     pub uri: Option<String>,
 }
 
+/// What the running payload was given as its load options (`EFI_LOADED_IMAGE_PROTOCOL.LoadOptions`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadOptions {
+    /// How many bytes the firmware says that there are.
+    pub bytes: u32,
+    /// The first 512 of them, in hexadecimal.
+    pub hex: String,
+    /// The same as text, if they are UCS-2 or ASCII of printable characters, with or without a NUL at the end.
+    pub text: Option<String>,
+}
+
 /// What happened. Guest-controlled text in here is data: whoever prints it escapes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -684,6 +695,8 @@ pub enum Event {
         genuine: bool,
         /// How it was loaded.
         loaded_from: LoadedFrom,
+        /// What it was given; absent if there is nothing.
+        load_options: Option<LoadOptions>,
     },
     /// A global variable that stood in the firmware's flash when the cell had ended (UEFI 2.11 §3.3), where the scenario has
     /// boot entries.

@@ -14,7 +14,7 @@ pub use baseline::{BASELINE_ID, Baseline, BaselineFirmware, Ended};
 pub use conversation::{Assertion, AssertionResult, AssertionState, Bounds, Matcher, Pattern, Requirement};
 pub use event::{
     Dhcp4Message, Dhcp6Message, Dhcp6Silence, Dhcp6Times, Direction, Endpoint, Entry, Event, FrameProtocol,
-    HeaderField, LinkFault, LoadedFrom, TcpEnd,
+    HeaderField, LinkFault, LoadOptions, LoadedFrom, TcpEnd,
 };
 pub use outcome::{Capability, ImageForm, Level, Outcome, Stage, Verdict};
 pub use results::{

@@ -123,6 +123,9 @@ impl QemuGuests {
         image: &[u8],
     ) -> Result<MachineConfig, StartError> {
         let mut spec = machine_of(firmware)?;
+        if self.options.recording.is_some() && !spec.records {
+            return Err(StartError(format!("QEMU cannot record the machine of {}", firmware.id)));
+        }
         let qemu = self.qemu(firmware)?;
         let over = match cell.network.client.boot {
             Boot::Ipv4 => BootOver::Ipv4,
@@ -366,7 +369,8 @@ impl Guests for QemuGuests {
                 self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
             }
             None => {
-                let instruction = if unpacks { Instruction::Brief } else { config.instruction };
+                let computes = unpacks || config.spec.starts_slowly;
+                let instruction = if computes { Instruction::Brief } else { config.instruction };
                 let config = MachineConfig { instruction, ..config };
                 Machine::start(config).await.map_err(start_error)?
             }

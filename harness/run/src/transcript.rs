@@ -162,7 +162,11 @@ mod tests {
     }
 
     fn proof(genuine: bool) -> Event {
-        Event::Proof { genuine, loaded_from: LoadedFrom { device_path: "P".into(), uri: None } }
+        Event::Proof {
+            genuine,
+            loaded_from: LoadedFrom { device_path: "P".into(), uri: None },
+            load_options: None,
+        }
     }
 
     fn closed() -> Event {

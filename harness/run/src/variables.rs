@@ -89,7 +89,7 @@ fn option(
         active: entry.active,
         description: entry.description.clone(),
         path: device_path(&nodes),
-        optional_data: entry.options.as_deref().unwrap_or_default().as_bytes().to_vec(),
+        optional_data: entry.optional_data(),
     })
 }
 

@@ -6,7 +6,7 @@ mod nvram;
 mod secure_boot;
 
 pub use machine::{Entropy, Machine, Nic, NicRom, SecondNic};
-pub use nvram::{BootEntry, FIRST_ENTRY, From, Nvram, StaticAddress, parse_mac};
+pub use nvram::{BootEntry, FIRST_ENTRY, From, Nvram, OptionalData, StaticAddress, parse_mac};
 pub use secure_boot::{Listed, Mode, SecureBoot};
 
 use crate::{NetworkSettings, SettingsError, tls};

@@ -109,6 +109,11 @@ fn normalised_escapes(text: &[u8]) -> Vec<u8> {
     normalised
 }
 
+/// The bytes that `text` is in hexadecimal; `None` unless it has two digits for each.
+pub(crate) fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes().chunks(2).map(hex_pair).collect()
+}
+
 fn hex_pair(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| text.get(at).and_then(|&byte| char::from(byte).to_digit(16));
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()

@@ -94,8 +94,8 @@ impl Client {
 
     /// The URL of a server of HTTP boot.
     fn url(&self, offer: &Offer) -> Option<Url> {
-        if let Some(entry) = self.behaviour.entries.get(self.entry).filter(|entry| !entry.is_empty()) {
-            return Url::parse(entry);
+        if let Some(entry) = self.behaviour.entries.get(self.entry).filter(|entry| !entry.url.is_empty()) {
+            return Url::parse(&entry.url);
         }
         if self.behaviour.pxe {
             // The file is on the server that offers it, by TFTP.

@@ -64,6 +64,23 @@ impl Family for Edk2 {
                 flash_end: 0x2600_0000,
                 ..virt
             },
+            Architecture::Loongarch64 => MachineSpec {
+                program: "qemu-system-loongarch64",
+                cpu: "max".into(),
+                cpu_without_entropy: "la464",
+                // As on RISC-V.
+                boot_index: false,
+                // QEMU draws the entry of the TLB that a refill replaces, and a draw is recorded in the middle of a block of
+                // instructions, where they are not counted: it ends by itself (seen with 10.0.2).
+                records: false,
+                // A guest that is resumed sends a frame and waits for ever, as on RISC-V.
+                resumes: false,
+                // 740 million instructions before the first frame, which it would be silent for longer than for any network timeout.
+                starts_slowly: true,
+                // Its code in 16 MiB, then its variables in as much.
+                flash_end: 0x1f00_0000,
+                ..virt
+            },
         })
     }
 

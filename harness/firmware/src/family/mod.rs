@@ -24,6 +24,8 @@ pub enum Architecture {
     Aa64,
     /// RISC-V, 64 bits.
     Riscv64,
+    /// LoongArch, 64 bits.
+    Loongarch64,
     /// x86 with a PC BIOS, which starts images in real mode.
     Bios,
 }
@@ -47,6 +49,7 @@ impl Architecture {
             Self::Arm => "arm",
             Self::Aa64 => "aa64",
             Self::Riscv64 => "riscv64",
+            Self::Loongarch64 => "loongarch64",
             Self::Bios => "bios",
         }
     }
@@ -118,6 +121,10 @@ pub struct MachineSpec {
     pub entropy_device: bool,
     /// Whether QEMU can go on with a state that it has saved.
     pub resumes: bool,
+    /// Whether a processor of the usual speed would take a minute and a half to come to the network.
+    pub starts_slowly: bool,
+    /// Whether QEMU can record what it does, and so let its threads take turns.
+    pub records: bool,
 }
 
 impl MachineSpec {
@@ -147,6 +154,8 @@ impl MachineSpec {
             flash_end: 4 << 30,
             entropy_device: true,
             resumes: true,
+            starts_slowly: false,
+            records: true,
         }
     }
 }

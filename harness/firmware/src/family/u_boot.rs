@@ -34,7 +34,11 @@ impl Family for UBoot {
                 cpu_without_entropy: "cortex-a15",
                 ..arm
             }),
-            Architecture::Ia32 | Architecture::X64 | Architecture::Riscv64 | Architecture::Bios => None,
+            Architecture::Ia32
+            | Architecture::X64
+            | Architecture::Riscv64
+            | Architecture::Loongarch64
+            | Architecture::Bios => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What stands in the firmware's variables before it starts (UEFI 2.11 §3.1, §3.3).
 
 use super::SettingsError;
-use crate::{NetworkSettings, template};
+use crate::{NetworkSettings, template, url::hex_bytes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -10,6 +10,8 @@ use std::net::Ipv4Addr;
 pub const FIRST_ENTRY: u16 = 0x00f0;
 /// Most entries.
 const MOST: usize = 16;
+/// Most bytes of optional data.
+const MOST_OPTIONAL_DATA: usize = 1024;
 
 /// The `client.nvram:` block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +50,7 @@ pub struct BootEntry {
     /// replaced.
     pub uris: Vec<String>,
     /// Optional data, which becomes the image's load options.
-    pub options: Option<String>,
+    pub options: Option<OptionalData>,
     /// Whether the boot manager tries it by itself.
     pub active: bool,
 }
@@ -64,6 +66,36 @@ impl Default for BootEntry {
             options: None,
             active: true,
         }
+    }
+}
+
+/// What an entry has behind its device path (UEFI 2.11 §3.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptionalData {
+    /// Text, one byte a character.
+    Ascii(String),
+    /// Text as firmware has it: two bytes a character, little-endian, and a NUL at the end.
+    Ucs2(String),
+    /// Anything, in hexadecimal.
+    Hex(String),
+}
+
+impl OptionalData {
+    /// `None` if it is not what it says.
+    fn checked(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Ascii(text) => text.is_ascii().then(|| text.clone().into_bytes()),
+            Self::Ucs2(text) => Some(text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()),
+            Self::Hex(text) => hex_bytes(text),
+        }
+    }
+}
+
+impl BootEntry {
+    /// The bytes of its optional data, which a checked entry has.
+    pub fn optional_data(&self) -> Vec<u8> {
+        self.options.as_ref().and_then(OptionalData::checked).unwrap_or_default()
     }
 }
 
@@ -113,6 +145,17 @@ impl Nvram {
             if let Some(mac) = entry.mac.as_deref().filter(|mac| parse_mac(mac).is_none()) {
                 let problem = format!("{mac:?} is no MAC address; expected one such as 52:54:00:12:34:56");
                 return error(&format!("entries[{at}].mac"), problem);
+            }
+            if let Some(options) = &entry.options {
+                let path = format!("entries[{at}].options");
+                let Some(bytes) = options.checked() else {
+                    let problem = "expected `ascii` of ASCII, `ucs2`, or `hex` with two digits for each byte";
+                    return error(&path, problem.into());
+                };
+                if bytes.len() > MOST_OPTIONAL_DATA {
+                    let problem = format!("{} bytes; expected at most {MOST_OPTIONAL_DATA}", bytes.len());
+                    return error(&path, problem);
+                }
             }
             for (uri_at, uri) in entry.uris.iter().enumerate() {
                 template::expand(
@@ -172,7 +215,18 @@ mod tests {
             check(|nvram| nvram.next = Some(1)),
             check(|nvram| nvram.entries = vec![BootEntry::default(); 17]),
             check(|nvram| nvram.entries[0].mac = Some("52:54:00:12:34".into())),
+            check(|nvram| nvram.entries[0].options = Some(OptionalData::Ascii("ä".into()))),
+            check(|nvram| nvram.entries[0].options = Some(OptionalData::Hex("+f".into()))),
+            check(|nvram| nvram.entries[0].options = Some(OptionalData::Ucs2("x".repeat(512)))),
             check(|nvram| nvram.entries[0].uris = vec!["http://{server}/".into()]),
         ]);
+    }
+    #[test]
+    fn optional_data_is_what_it_says() {
+        let bytes = |options| BootEntry { options, ..BootEntry::default() }.optional_data();
+        assert_eq!(bytes(None), []);
+        assert_eq!(bytes(Some(OptionalData::Ascii("ab".into()))), *b"ab");
+        assert_eq!(bytes(Some(OptionalData::Ucs2("aé".into()))), [0x61, 0, 0xe9, 0, 0, 0]);
+        assert_eq!(bytes(Some(OptionalData::Hex("00Ff".into()))), [0, 0xff]);
     }
 }

@@ -1,7 +1,7 @@
 //! How the server's messages are laid out (RFC 2131 §2 and §4.1, RFC 2132 §9.3, RFC 3396), right or wrong.
 
 use super::message::{Message, option};
-use crate::SettingsError;
+use crate::{SettingsError, url::hex_bytes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,9 +85,7 @@ impl ExtraOption {
     fn value(&self) -> Option<Vec<u8>> {
         match (&self.text, &self.hex) {
             (Some(text), None) => Some(text.clone().into_bytes()),
-            (None, Some(hex)) if hex.len() % 2 == 0 && hex.is_ascii() => {
-                (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
-            }
+            (None, Some(hex)) => hex_bytes(hex),
             _ => None,
         }
     }

@@ -28,6 +28,8 @@ pub struct Behaviour {
     pub memory: usize,
     /// Whether it boots by PXE.
     pub pxe: bool,
+    /// Whether it asks a PXE server on port 4011 for a boot file that the offer does not name (PXE 2.1 §2.2.3).
+    pub asks_port_4011: bool,
     /// Its boot entries, tried in this order.
     pub entries: Vec<Entry>,
     /// Whether it asks by ARP who else has its address, and gives it up to another host (RFC 2131 §4.4.1, RFC 5227 §2.1.1).
@@ -365,6 +367,7 @@ impl Behaviour {
             fixed: None,
             memory: 256 << 20,
             pxe: false,
+            asks_port_4011: true,
             entries: Vec::new(),
             probes_address: true,
             heeds_objections: true,

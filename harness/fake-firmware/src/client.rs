@@ -5,6 +5,7 @@ mod interface;
 mod lease;
 mod lease6;
 mod resolve;
+mod service;
 mod tftp;
 
 use crate::behaviour::{Behaviour, Execution, Moment, Over, TroubleKind};
@@ -16,6 +17,7 @@ use interface::Interface;
 use lease::{Probing, Requesting, Selecting};
 use lease6::Settling;
 use resolve::Resolving;
+use service::Asking;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tftp::Reading;
@@ -72,6 +74,8 @@ enum State {
     Settling(Settling),
     Resolving(Box<Resolving>),
     Fetching(Box<Fetching>),
+    /// Where the boot file is.
+    Asking(Box<Asking>),
     Reading(Box<Reading>),
     /// The attempt is over, whichever way.
     Over,
@@ -117,6 +121,7 @@ impl Client {
             State::Settling(it) => Some(it.until),
             State::Resolving(it) => Some(it.until),
             State::Fetching(it) => Some(it.until),
+            State::Asking(it) => Some(it.until),
             State::Reading(it) => Some(it.until),
             State::Tentative | State::Over => None,
         };
@@ -144,6 +149,7 @@ impl Client {
     fn go_on(&mut self, now: GuestTime) {
         match self.state {
             State::Resolving(_) => self.resolve(now),
+            State::Asking(_) => self.ask_service(now),
             State::Reading(_) => self.read_file(now),
             _ => self.fetch(now),
         }

@@ -23,6 +23,8 @@ pub(crate) enum Message<'a> {
     Discover,
     Request(&'a Offer),
     Decline(&'a Offer, &'a str),
+    /// To a PXE server's port 4011, from a client that has this address.
+    Service(Ipv4Addr),
 }
 
 /// What a server's message says.
@@ -31,6 +33,8 @@ pub(crate) struct Offer {
     pub(crate) kind: u8,
     pub(crate) address: Ipv4Addr,
     pub(crate) server: Option<Ipv4Addr>,
+    /// `siaddr`.
+    pub(crate) next_server: Ipv4Addr,
     pub(crate) mask: Option<Ipv4Addr>,
     pub(crate) router: Option<Ipv4Addr>,
     pub(crate) resolvers: Vec<Ipv4Addr>,
@@ -44,11 +48,20 @@ pub(crate) const NAK: u8 = 6;
 
 /// A message as a broadcast frame.
 pub(crate) fn frame(message: &Message<'_>, xid: u32, seconds: u16, pxe: bool) -> Vec<u8> {
+    datagram(&bytes(message, xid, seconds, pxe))
+}
+
+/// A message.
+pub(crate) fn bytes(message: &Message<'_>, xid: u32, seconds: u16, pxe: bool) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[..4].copy_from_slice(&[1, 1, 6, 0]);
     bytes[4..8].copy_from_slice(&xid.to_be_bytes());
     bytes[8..10].copy_from_slice(&seconds.to_be_bytes());
-    bytes[10] = 0x80; // the answer has to be broadcast: there is no address to send it to yet
+    match message {
+        Message::Service(own) => bytes[12..16].copy_from_slice(&own.octets()),
+        // The answer has to be broadcast: there is no address to send it to yet.
+        _ => bytes[10] = 0x80,
+    }
     bytes[28..34].copy_from_slice(&MAC);
     bytes.extend(MAGIC);
     let mut option = |code: u8, value: &[u8]| {
@@ -59,6 +72,7 @@ pub(crate) fn frame(message: &Message<'_>, xid: u32, seconds: u16, pxe: bool) ->
         Message::Discover => (1, None),
         Message::Request(offer) => (3, Some(offer)),
         Message::Decline(offer, _) => (4, Some(offer)),
+        Message::Service(_) => (3, None),
     };
     option(53, &[kind]);
     if let Some(offer) = offer {
@@ -77,7 +91,7 @@ pub(crate) fn frame(message: &Message<'_>, xid: u32, seconds: u16, pxe: bool) ->
     }
     bytes.push(255);
     bytes.resize(bytes.len().max(SHORTEST), 0);
-    datagram(&bytes)
+    bytes
 }
 
 /// `payload` from the DHCP client's port to the server's, broadcast.
@@ -120,6 +134,7 @@ pub(crate) fn read(message: &[u8], xid: u32) -> Option<Offer> {
         kind: *value(&all, 53)?.first()?,
         address: Ipv4Addr::new(header[16], header[17], header[18], header[19]),
         server: address(54),
+        next_server: Ipv4Addr::new(header[20], header[21], header[22], header[23]),
         mask: address(1),
         router: address(3),
         resolvers: value(&all, 6)

@@ -94,6 +94,12 @@ const TABLE: &[(&str, Side, &str, &str)] = &[
         "look for another host with this address, and at the subnet mask",
     ),
     (
+        "dhcp4.port-4011-unanswered",
+        Network,
+        "PXE 2.1 §2.2.3",
+        "start the PXE server's service on port 4011, or let its offer name the boot file",
+    ),
+    (
         "arp.unanswered",
         Network,
         "RFC 826; RFC 1122 §2.3.2",

@@ -33,6 +33,7 @@ causes! {
     DHCP4_NAK = "dhcp4.nak", "The REQUEST was answered with NAK, and the firmware did not start over.";
     DHCP4_REQUEST_UNANSWERED = "dhcp4.request-unanswered", "The REQUEST stayed without an answer.";
     DHCP4_DECLINED = "dhcp4.declined", "The firmware declined the acknowledged lease.";
+    DHCP4_PORT_4011_UNANSWERED = "dhcp4.port-4011-unanswered", "The firmware asked the PXE server for the boot file on its port 4011, and got no answer (PXE 2.1 §2.2.3).";
     DHCP4_LEASE_NOT_USED = "dhcp4.lease-not-used", "The lease was acknowledged, but no connection to the boot server was tried.";
 
     ARP_UNANSWERED = "arp.unanswered", "The firmware has an address, but nobody answered when it asked for the link-layer address of its next hop (RFC 826).";

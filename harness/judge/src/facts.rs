@@ -42,6 +42,8 @@ pub(crate) struct Facts<'a> {
     pub acks: usize,
     pub naks: usize,
     pub declines: usize,
+    /// Requests to a PXE server's port 4011, and how many of them were answered.
+    pub port_4011: (usize, usize),
     /// IPv4 addresses whose link-layer address was asked for in vain.
     pub unresolved4: Vec<Ipv4Addr>,
     /// What was said over IPv6 below TCP.
@@ -115,20 +117,22 @@ impl<'a> Facts<'a> {
                 Direction::ToGuest => self.lost_to_guest += 1,
                 Direction::FromGuest => self.lost_from_guest.push(*protocol),
             },
-            Event::Dhcp4Received { message, vendor_class, .. } => match message {
+            Event::Dhcp4Received { message, to, vendor_class, .. } => match message {
                 _ if vendor_class.as_deref().is_some_and(|class| class.starts_with("PXEClient"))
                     && !std::mem::replace(&mut self.by_pxe, true) =>
                 {
                     self.take(at, event);
                 }
+                _ if to.is_some() => self.port_4011.0 += 1,
                 Dhcp4Message::Discover => self.discovers += 1,
                 Dhcp4Message::Request => self.requests += 1,
                 Dhcp4Message::Decline => self.declines += 1,
                 _ => {}
             },
-            Event::Dhcp4Sent { message, bootfile, vendor_class, address, .. } => {
+            Event::Dhcp4Sent { message, from, bootfile, vendor_class, address, .. } => {
                 self.last_answer = Some(at);
                 match message {
+                    _ if from.is_some() => self.port_4011.1 += 1,
                     Dhcp4Message::Offer => self.offers.push(Offer {
                         bootfile: bootfile.as_deref(),
                         vendor_class: vendor_class.as_deref(),

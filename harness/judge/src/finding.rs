@@ -151,6 +151,9 @@ fn address_cause(facts: &Facts<'_>) -> (Cause, Option<String>) {
     {
         return (ARP_UNANSWERED, Some(target.to_string()));
     }
+    if let (1.., 0) = facts.port_4011 {
+        return (DHCP4_PORT_4011_UNANSWERED, None);
+    }
     if facts.acks > 0 && facts.by_pxe {
         return (DHCP4_LEASE_NOT_USED, None);
     }

@@ -12,9 +12,8 @@ use crate::{dhcp4, dns, path};
 use judge::{Ending, Finding, Watched};
 use record::{Direction, Entry, Event, GuestTime, Stage};
 
-/// Ports of DHCPv4 (RFC 2131 §4.1), PXE (RFC 4578), DHCPv6 (RFC 8415 §7.2) and DNS.
+/// Ports of DHCPv4 (RFC 2131 §4.1), DHCPv6 (RFC 8415 §7.2) and DNS.
 const BOOTPS: u16 = 67;
-const PXE: u16 = 4011;
 const DHCP6_SERVER: u16 = 547;
 const DHCP6_CLIENT: u16 = 546;
 const DNS: u16 = 53;
@@ -80,7 +79,7 @@ impl Observer {
             Content::Udp { from, to, payload, length } => {
                 let (client, servers) = if from_client { (from, to) } else { (to, from) };
                 match servers.port() {
-                    BOOTPS | PXE => dhcp4::take(payload, self.client, from_client, journal),
+                    BOOTPS | dhcp4::PXE => dhcp4::take(payload, *servers, self.client, from_client, journal),
                     DHCP6_SERVER | DHCP6_CLIENT => self.dhcp6.take(payload, from_client, journal),
                     DNS => dns::take(payload, servers.ip(), from_client, journal),
                     _ => self.transfers.take(*client, *servers, (payload, *length), from_client, journal),

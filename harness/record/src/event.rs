@@ -234,6 +234,9 @@ pub enum Event {
         message: Dhcp4Message,
         /// Transaction id.
         xid: u32,
+        /// Where it came, if that is not port 67: port 4011 of a PXE server (PXE 2.1 §2.2.3).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Endpoint>,
         /// Option 60.
         vendor_class: Option<String>,
         /// Option 77: what a loader says that it is.
@@ -245,6 +248,12 @@ pub enum Event {
         server: Option<Ipv4Addr>,
         /// Option 50.
         requested: Option<Ipv4Addr>,
+        /// Option 55: codes of the options that the client asks for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        parameters: Vec<u8>,
+        /// Option 57: bytes of the largest message that it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_size: Option<u16>,
         /// Option 56, why a DECLINE was sent.
         reason: Option<String>,
     },
@@ -254,6 +263,9 @@ pub enum Event {
         message: Dhcp4Message,
         /// Transaction id.
         xid: u32,
+        /// Where it came from, if that is not port 67.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Endpoint>,
         /// `yiaddr`.
         address: Ipv4Addr,
         /// The boot file as sent, in option 67 or the `file` field.

@@ -216,9 +216,10 @@ fn cited(packets: &[u64]) -> String {
 fn offer(event: &Event) -> Option<String> {
     let quoted = |text: &Option<String>| text.as_ref().map_or("none".into(), |text| format!("{text:?}"));
     Some(match event {
-        Event::Dhcp4Sent { message, address, bootfile, vendor_class, .. } => format!(
-            "DHCPv4 {} {address}, boot file {}, class {}",
+        Event::Dhcp4Sent { message, from, address, bootfile, vendor_class, .. } => format!(
+            "DHCPv4 {}{} {address}, boot file {}, class {}",
             word(message),
+            from.map(|from| format!(" from {from}")).unwrap_or_default(),
             quoted(bootfile),
             quoted(vendor_class)
         ),
@@ -257,7 +258,10 @@ fn offer(event: &Event) -> Option<String> {
 /// What the firmware did, or what kept it from an answer, and on which rung.
 fn deed(event: &Event) -> Option<(Stage, String)> {
     Some(match event {
-        Event::Dhcp4Received { message, .. } => (Stage::Address, format!("DHCPv4 {}", word(message))),
+        Event::Dhcp4Received { message, to, .. } => {
+            let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+            (Stage::Address, format!("DHCPv4 {}{to}", word(message)))
+        }
         Event::Dhcp4Unanswered { message, why } => {
             (Stage::Address, format!("no answer to DHCPv4 {}: {why}", word(message)))
         }
@@ -341,9 +345,12 @@ mod tests {
             xid: 1,
             vendor_class: None,
             user_class: None,
+            to: None,
             architecture: None,
             server: None,
             requested: None,
+            parameters: Vec::new(),
+            max_size: None,
             reason: None,
         })
     }
@@ -361,6 +368,7 @@ mod tests {
         let offer = Event::Dhcp4Sent {
             message: Dhcp4Message::Offer,
             xid: 1,
+            from: None,
             address: [192, 0, 2, 100].into(),
             bootfile: None,
             vendor_class: Some("HTTPClient".into()),

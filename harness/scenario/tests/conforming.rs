@@ -226,6 +226,8 @@ fn other_clients_do_not() {
         (Behaviour { offers: fake_firmware::Offers::WithUrl, ..conforming() }, "dhcp4/no-vendor-class"),
         (Behaviour { media_type: fake_firmware::MediaType::WholeValue, ..conforming() }, "http/content-type"),
         (Behaviour { suffix: fake_firmware::Suffix::Ignored, ..conforming() }, "url/suffix"),
+        (Behaviour { asks_port_4011: false, ..conforming() }, "pxe/port-4011"),
+        (Behaviour { asks_port_4011: false, ..conforming() }, "pxe/boot-servers"),
         (Behaviour { waits_for_address: false, ..conforming() }, "dhcp6/plain"),
         (Behaviour { requests: false, ..conforming() }, "ra/cross"),
         (Behaviour { dns_tries: 0, ..conforming() }, "dns/plain"),

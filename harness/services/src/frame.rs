@@ -1,7 +1,7 @@
 //! Ethernet frames with IPv4 or TCP inside (RFC 894, RFC 791, RFC 768, RFC 9293): reading hostile ones, writing ours.
 
 use crate::address;
-use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpOptionElement, TransportSlice};
+use etherparse::{Ipv4Header, NetSlice, PacketBuilder, SlicedPacket, TcpOptionElement, TransportSlice};
 use record::Endpoint;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
@@ -139,6 +139,37 @@ pub(crate) fn offering(max_segment: u16, frame: &[u8]) -> Option<Vec<u8>> {
     Some([&frame[..before], &header.to_bytes(), tcp.payload()].concat())
 }
 
+/// Cuts a frame with an IPv4 packet of ours into fragments if it is too large for Ethernet (RFC 791 §3.2, RFC 894).
+pub(crate) fn fragments(frame: Vec<u8>) -> Vec<Vec<u8>> {
+    /// Ethernet's header, and the most that follows it.
+    const LINK: usize = 14;
+    const MTU: usize = 1500;
+    if frame.len() <= LINK + MTU {
+        return vec![frame];
+    }
+    let Ok((header, payload)) = Ipv4Header::from_slice(&frame[LINK..]) else { return vec![frame] };
+    // Offsets count eight bytes.
+    let part = (MTU - header.header_len()) / 8 * 8;
+    let last = payload.len().saturating_sub(1) / part;
+    // Datagrams in flight together must not have the same (RFC 6864 §4.3); their UDP checksums differ.
+    let identification = payload.get(6..8).map_or(0, |sum| u16::from_be_bytes([sum[0], sum[1]]));
+    let fragment = |(at, part_of): (usize, &[u8])| {
+        let mut header = header.clone();
+        header.identification = identification;
+        header.dont_fragment = false;
+        header.more_fragments = at < last;
+        header.fragment_offset = u16::try_from(at * part / 8).ok().and_then(|units| units.try_into().ok())?;
+        header.set_payload_len(part_of.len()).ok()?;
+        header.header_checksum = header.calc_header_checksum();
+        let mut bytes = frame[..LINK].to_vec();
+        header.write(&mut bytes).ok()?;
+        bytes.extend(part_of);
+        Some(bytes)
+    };
+    let all: Option<Vec<Vec<u8>>> = payload.chunks(part).enumerate().map(fragment).collect();
+    all.unwrap_or_default()
+}
+
 /// Builds a frame with a UDP datagram from `port` of our server.
 pub(crate) fn from_server(port: u16, to_mac: [u8; 6], to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     from_address(address::SERVER4, port, to_mac, to, payload)
@@ -160,4 +191,29 @@ pub(crate) fn from_address(
         .write(&mut frame, payload)
         .expect("invariant: our datagrams fit a frame, and a Vec takes every byte");
     frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_datagram_is_cut_and_can_be_joined() {
+        let payload: Vec<u8> = (0..4000).map(|at| (at % 251) as u8).collect();
+        let to = SocketAddrV4::new(address::GUEST4, 68);
+        let whole = from_server(67, address::GUEST_MAC, to, &payload);
+        let cut = fragments(whole.clone());
+        assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [1514, 1514, 34 + 4008 - 2 * 1480]);
+        let mut joined = Vec::new();
+        for (at, frame) in cut.iter().enumerate() {
+            let (header, part) = Ipv4Header::from_slice(&frame[14..]).expect("a header");
+            assert_eq!(header.calc_header_checksum(), header.header_checksum);
+            assert_eq!(usize::from(header.fragment_offset.value()) * 8, joined.len());
+            assert_eq!(header.more_fragments, at < 2);
+            joined.extend(part);
+        }
+        assert_eq!(joined, whole[34..]);
+        let small = from_server(67, address::GUEST_MAC, to, &payload[..1472]);
+        assert_eq!((small.len(), fragments(small.clone())), (1514, vec![small]));
+    }
 }

@@ -73,6 +73,8 @@ pub struct Network {
     /// Where the client boots by PXE.
     tftp: Option<tftp::Server>,
     tcp: tcp::Stack,
+    /// IPv4 addresses of hosts beside our server, which share its card.
+    hosts4: Vec<Ipv4Addr>,
     /// The latest time that was passed in.
     now: GuestTime,
 }
@@ -116,6 +118,7 @@ impl Network {
         let guest = settings.dhcp4.address.unwrap_or(address::GUEST4);
         let by_pxe = settings.client.protocol == Protocol::Pxe;
         let tftp = by_pxe.then(|| tftp::Server::new(settings.tftp.clone(), offered, Arc::clone(&image)));
+        let hosts4 = if dhcp4.enabled { dhcp4.hosts() } else { Vec::new() };
         let occupant = dhcp4.address.filter(|_| dhcp4.address_in_use).map(Occupant);
         Ok(Self {
             occupant,
@@ -129,10 +132,10 @@ impl Network {
                 settings.http.port,
                 tls,
                 dns,
-                guest,
-                addresses6,
+                tcp::Addresses { guest, hosts4: &hosts4, addresses6 },
                 Arc::new(site),
             ),
+            hosts4,
             now: GuestTime::ZERO,
         })
     }
@@ -308,12 +311,16 @@ impl Network {
         let link = [Ipv4Addr::BROADCAST, address::SERVER4, address::BROADCAST4];
         if port == dhcp4::SERVER_PORT && link.contains(to) {
             self.dhcp4.receive(now, datagram.payload, out);
+        } else if port == dhcp4::PXE_PORT && self.dhcp4.has_service(*to) {
+            let unicast = dhcp4::Unicast { mac, from: datagram.from, server: *to, payload: datagram.payload };
+            self.dhcp4.receive_unicast(now, &unicast, out);
         } else if port == dns::SERVER_PORT && *to == address::SERVER4 && !datagram.from.ip().is_unspecified()
         {
             self.dns.receive(now, &Query4 { mac, datagram: &datagram }, datagram.payload, out);
         } else {
-            let peer = tftp::Peer::V4 { mac, server: address::SERVER4, client: datagram.from };
-            let is_ours = *to == address::SERVER4 && !datagram.from.ip().is_unspecified();
+            let peer = tftp::Peer::V4 { mac, server: *to, client: datagram.from };
+            let is_ours =
+                (*to == address::SERVER4 || self.hosts4.contains(to)) && !datagram.from.ip().is_unspecified();
             let tftp = self.tftp.as_mut().filter(|_| is_ours);
             if !tftp.is_some_and(|tftp| tftp.receive(now, peer, port, datagram.payload, out)) {
                 self.tcp.receive(now, bytes, out);

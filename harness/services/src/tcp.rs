@@ -72,16 +72,24 @@ pub(crate) struct Tls {
     pub(crate) context: Arc<tls::Context>,
 }
 
+/// Who is on the link.
+pub(crate) struct Addresses<'a> {
+    /// The IPv4 address that the guest will have.
+    pub(crate) guest: Ipv4Addr,
+    /// Hosts beside our server.
+    pub(crate) hosts4: &'a [Ipv4Addr],
+    /// Where there is IPv6.
+    pub(crate) addresses6: &'static [Ipv6Addr],
+}
+
 impl Stack {
-    /// A stack that serves `site` on `port`, and with `tls`, and DNS over TCP, to a guest whose IPv4 address will be `guest`, and where
-    /// there is IPv6 at `addresses6`.
+    /// A stack that serves `site` on `port`, and with `tls`, and DNS over TCP.
     pub(crate) fn new(
         settings: Settings,
         port: u16,
         tls: Option<Tls>,
         dns: Arc<dns::Settings>,
-        guest: Ipv4Addr,
-        addresses6: &'static [Ipv6Addr],
+        Addresses { guest, hosts4, addresses6 }: Addresses<'_>,
         site: Arc<Site>,
     ) -> Self {
         let mut device = Device::new(&settings, !addresses6.is_empty());
@@ -96,6 +104,12 @@ impl Stack {
             addresses
                 .push(IpCidr::Ipv4(Ipv4Cidr::new(address::SERVER4, prefix)))
                 .expect("invariant: an interface has room for one address");
+            // On them nothing listens: they answer ARP and ping, and refuse the rest.
+            for address in hosts4 {
+                addresses
+                    .push(IpCidr::Ipv4(Ipv4Cidr::new(*address, prefix)))
+                    .expect("invariant: settings with more hosts than an interface has room for are refused");
+            }
             // Everything of the guest's is on our link: we are its router too.
             for address in addresses6 {
                 addresses

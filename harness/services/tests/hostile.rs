@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use record::{Direction, Event};
 use services::{
     Network, NetworkSettings, address,
+    dhcp4::pxe::Service,
     http::{Connection, Framing},
 };
 use std::sync::LazyLock;
@@ -172,16 +173,21 @@ proptest! {
         payload in prop::collection::vec(any::<u8>(), 0..600),
         options in prop::collection::vec(any::<u8>(), 0..400),
     ) {
-        let mut bench = Bench::new(&NetworkSettings::default(), image(1));
+        let mut settings = NetworkSettings::default();
+        settings.dhcp4.port_4011 = Some(Service::default());
+        let mut bench = Bench::new(&settings, image(1));
         let mut with_options = Client { options: vec![], ..Client::new(1) }.payload();
         with_options.truncate(240);
         with_options.extend(options);
         for payload in [payload, with_options] {
-            let frame = support::dhcp::datagram([0xff; 6], std::net::Ipv4Addr::BROADCAST, 67, &payload);
-            let before = bench.events.len();
-            let answers = bench.exchange(&frame);
-            prop_assert!(answers.len() <= 1);
-            prop_assert!(bench.events.len() > before, "every datagram leaves an event");
+            let broadcast = support::dhcp::datagram([0xff; 6], std::net::Ipv4Addr::BROADCAST, 67, &payload);
+            let unicast = support::dhcp::unicast(4011, (address::SERVER4, 4011), &payload);
+            for frame in [broadcast, unicast] {
+                let before = bench.events.len();
+                let answers = bench.exchange(&frame);
+                prop_assert!(answers.len() <= 1);
+                prop_assert!(bench.events.len() > before, "every datagram leaves an event");
+            }
         }
     }
 

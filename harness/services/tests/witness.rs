@@ -9,13 +9,16 @@ mod support;
 
 use services::{
     NetworkSettings, address,
-    dhcp4::{BootfileIn, Delivery, Layout, Order, Overload},
+    dhcp4::{
+        BootfileIn, Delivery, Layout, MoreServers, Order, Overload,
+        pxe::{BootServers, Discovery, MenuItem, Prompt, Service},
+    },
     http::{
         Break, Coding, Connection, Framing, HeadAnswer, Header, Interruption, LineEnd, Pace, Part, Ranges,
         Version,
     },
 };
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, net::Ipv4Addr, os::unix::fs::PermissionsExt, process::Command};
 use support::{
     Frame, image,
     link::{Link, require},
@@ -440,6 +443,61 @@ fn tshark_reads_what_we_say() {
         frame[last] ^= 1;
     }
     assert!(problems(&bench.frames).contains("Bad checksum"), "{}", problems(&bench.frames));
+}
+
+/// A proxy's offer and what it says on port 4011, as tshark reads the options of PXE.
+#[test]
+fn tshark_reads_what_a_pxe_server_says() {
+    if !require(&["tshark"]) {
+        return;
+    }
+    let proxy = Ipv4Addr::new(192, 0, 2, 2);
+    let discovery = Discovery {
+        control: Some(7),
+        servers: vec![BootServers { r#type: 1, addresses: vec![proxy] }],
+        menu: vec![MenuItem { r#type: 1, text: "one".into() }],
+        prompt: Some(Prompt { seconds: 3, text: "F8".into() }),
+    };
+    let service = Service { server_name: Some("{server4}".into()), ..Service::default() };
+    let mut settings = NetworkSettings::default();
+    settings.client.protocol = services::client::Protocol::Pxe;
+    settings.dhcp4.more_servers = vec![MoreServers {
+        address: None,
+        bootfile: None,
+        vendor_class: Some("PXEClient".into()),
+        discovery,
+        port_4011: Some(service),
+        ..MoreServers::default()
+    }];
+    let mut bench = support::Bench::new(&settings, image(10));
+    bench.exchange(&support::dhcp::Client::new(1).frame());
+    let class = b"PXEClient:Arch:00007:UNDI:003001".to_vec();
+    let options = vec![(53, vec![3]), (60, class), (43, vec![71, 4, 0, 1, 0, 0, 255])];
+    let ask =
+        support::dhcp::Client { flags: 0, ciaddr: address::GUEST4, options, ..support::dhcp::Client::new(3) };
+    for port in [68, 4011] {
+        bench.exchange(&support::dhcp::unicast(port, (proxy, 4011), &ask.payload()));
+    }
+    assert_eq!(problems(&bench.frames), "");
+    let offer = fields(
+        &bench.frames,
+        "dhcp.option.dhcp == 2 and ip.src == 192.0.2.2",
+        &[
+            "dhcp.ip.your",
+            "dhcp.ip.server",
+            "dhcp.option.vendor_class_id",
+            "dhcp.option.vendor.pxeclient.discovery_control",
+            "dhcp.option.vendor.pxeclient.boot_servers.ip",
+        ],
+    );
+    assert_eq!(offer, "0.0.0.0\t192.0.2.2\tPXEClient\t0x07\t192.0.2.2\n");
+    let acks = fields(
+        &bench.frames,
+        "dhcp.option.dhcp == 5 and udp.srcport == 4011",
+        &["udp.dstport", "dhcp.ip.client", "dhcp.ip.server", "dhcp.file", "dhcp.option.tftp_server_name"],
+    );
+    let ack = |port| format!("{port}\t192.0.2.100\t192.0.2.2\tboot.efi\t192.0.2.1\n");
+    assert_eq!(acks, ack(68) + &ack(4011));
 }
 
 /// The kernel's TCP mends what our link breaks, so what a link breaks is not ours.

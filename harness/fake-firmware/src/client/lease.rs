@@ -98,9 +98,10 @@ impl Client {
             return Url::parse(&entry.url);
         }
         if self.behaviour.pxe {
-            // The file is on the server that offers it, by TFTP.
-            let (file, server) = (offer.bootfile.as_deref()?, offer.server?);
-            return Url::parse(&format!("http://{server}/{file}"));
+            // The file is on the server that offers it, by TFTP. Its name may be one that a service on port 4011 has yet to say.
+            let service = self.behaviour.asks_port_4011 && offer.class.starts_with(b"PXEClient");
+            let file = offer.bootfile.as_deref().or(service.then_some(""))?;
+            return Url::parse(&format!("http://{}/{file}", offer.server?));
         }
         let http = self.behaviour.offers == Offers::WithUrl || offer.class.starts_with(b"HTTPClient");
         Url::parse(offer.bootfile.as_deref()?).filter(|_| http)
@@ -211,6 +212,9 @@ impl Client {
     pub(super) fn download(&mut self, now: GuestTime, lease: Lease, url: Url) {
         if let Some(stack) = &mut self.stack {
             stack.set_discovers_path(self.behaviour.discovers_path);
+        }
+        if self.behaviour.pxe && url.target == "/" {
+            return self.find_file(now, lease, url);
         }
         if self.behaviour.pxe {
             return self.ask_for_file(now, lease, url);

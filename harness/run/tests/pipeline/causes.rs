@@ -32,6 +32,13 @@ pub fn row(
 }
 
 const PLAIN: &str = "{}";
+/// A proxy that names its boot file on port 4011 only.
+const PXE_PROXY: &str =
+    "{ client: { protocol: pxe }, dhcp4: { bootfile: null, vendor_class: null, more_servers: [
+    { address: null, bootfile: null, vendor_class: PXEClient, port_4011: {} }] } }";
+const PXE_PROXY_SILENT: &str =
+    "{ client: { protocol: pxe }, dhcp4: { bootfile: null, vendor_class: null, more_servers: [
+    { address: null, bootfile: null, vendor_class: PXEClient, port_4011: { request: silence } }] } }";
 /// A URL without a suffix, so that the media type decides.
 const NO_SUFFIX: &str = "{ dhcp4: { bootfile: 'http://{server4}/boot' }, http: { content_type: text/html } }";
 
@@ -169,6 +176,22 @@ fn plain() -> Vec<Row> {
             Hangs,
             Stage::Address,
             "dhcp4.lease-not-used",
+        ),
+        row(
+            "port-4011-silent",
+            PXE_PROXY_SILENT,
+            conforming(),
+            GivesUp,
+            Stage::Address,
+            "dhcp4.port-4011-unanswered",
+        ),
+        row(
+            "port-4011-not-asked",
+            PXE_PROXY,
+            Behaviour { asks_port_4011: false, ..conforming() },
+            GivesUp,
+            Stage::Address,
+            "dhcp4.offer-not-taken",
         ),
         // connect
         row("port-closed", "{ http: { port: 81 } }", edk2(), Refuses, Stage::Connect, "tcp.port-closed"),

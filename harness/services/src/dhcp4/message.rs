@@ -15,20 +15,27 @@ pub(crate) mod option {
     pub(crate) const SUBNET_MASK: u8 = 1;
     pub(crate) const ROUTER: u8 = 3;
     pub(crate) const DOMAIN_NAME_SERVER: u8 = 6;
+    /// RFC 2132 §8.4.
+    pub(crate) const VENDOR_SPECIFIC: u8 = 43;
     pub(crate) const REQUESTED_ADDRESS: u8 = 50;
     pub(crate) const LEASE_TIME: u8 = 51;
     pub(crate) const OVERLOAD: u8 = 52;
     pub(crate) const MESSAGE_TYPE: u8 = 53;
     pub(crate) const SERVER_IDENTIFIER: u8 = 54;
+    pub(crate) const PARAMETERS: u8 = 55;
     pub(crate) const MESSAGE: u8 = 56;
+    pub(crate) const MAX_SIZE: u8 = 57;
     /// RFC 3046 §2.0.
     pub(crate) const RELAY_AGENT: u8 = 82;
     pub(crate) const VENDOR_CLASS: u8 = 60;
     pub(crate) const USER_CLASS: u8 = 77;
     pub(crate) const CLIENT_IDENTIFIER: u8 = 61;
+    pub(crate) const SERVER_NAME: u8 = 66;
     pub(crate) const BOOTFILE_NAME: u8 = 67;
     /// RFC 4578 §2.1.
     pub(crate) const CLIENT_ARCHITECTURE: u8 = 93;
+    /// RFC 4578 §2.3.
+    pub(crate) const CLIENT_MACHINE: u8 = 97;
     pub(crate) const END: u8 = 255;
 }
 

@@ -3,9 +3,10 @@
 //! There is one address to lease, and any client gets it: the link has one guest.
 
 use super::message::{BOOTREPLY, BOOTREQUEST, ETHERNET, Message, option};
+use super::pxe::{self, Discovery, Service};
 use super::{BootfileIn, Delivery, Layout, RequestAnswer, Settings};
 use crate::{address, delay, frame};
-use record::{Dhcp4Message, Event};
+use record::{Dhcp4Message, Endpoint, Event};
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
     time::Duration,
@@ -15,6 +16,8 @@ use wire::{GuestTime, Outbox};
 /// UDP ports of RFC 2131 §4.1.
 pub(crate) const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
+/// UDP port of PXE servers beside that of DHCP (PXE 2.1 §2.2.3).
+pub(crate) const PXE_PORT: u16 = 4011;
 
 /// The server and the offers that it delays.
 #[derive(Debug)]
@@ -28,9 +31,9 @@ pub(crate) struct Server {
 #[derive(Debug)]
 struct Reply {
     kind: Dhcp4Message,
-    from: Ipv4Addr,
+    from: SocketAddrV4,
     to_mac: [u8; 6],
-    to: Ipv4Addr,
+    to: SocketAddrV4,
     message: Message,
     /// For the timeline.
     bootfile: Option<String>,
@@ -44,6 +47,17 @@ struct Offer<'a> {
     bootfile: Option<&'a str>,
     vendor_class: Option<&'a str>,
     dns: &'a [Ipv4Addr],
+    discovery: &'a Discovery,
+    /// Whether it has a service of its own on port 4011.
+    has_service: bool,
+}
+
+/// A message that came to port 4011 of a server.
+pub(crate) struct Unicast<'a> {
+    pub(crate) mac: [u8; 6],
+    pub(crate) from: SocketAddrV4,
+    pub(crate) server: Ipv4Addr,
+    pub(crate) payload: &'a [u8],
 }
 
 impl Server {
@@ -61,18 +75,7 @@ impl Server {
             Err(error) => return unanswered(Dhcp4Message::Other, format!("malformed: {error}"), out),
         };
         let kind = kind(&request);
-        out.events.push(Event::Dhcp4Received {
-            message: kind,
-            xid: request.xid,
-            vendor_class: request.text(option::VENDOR_CLASS),
-            user_class: request.text(option::USER_CLASS),
-            architecture: request
-                .option(option::CLIENT_ARCHITECTURE)
-                .and_then(|value| value.first_chunk().copied().map(u16::from_be_bytes)),
-            server: request.address(option::SERVER_IDENTIFIER),
-            requested: request.address(option::REQUESTED_ADDRESS),
-            reason: request.text(option::MESSAGE),
-        });
+        out.events.push(received(kind, &request, None));
         if let Some(why) = self.refusal(&request) {
             return unanswered(kind, why, out);
         }
@@ -82,19 +85,77 @@ impl Server {
         };
         before.iter().for_each(|reply| send(reply, out));
         match self.answer(kind, &request) {
-            Ok(Some(reply)) => self.send_or_wait(now, reply, out),
+            Ok(Some(reply)) => {
+                let delay = match reply.kind {
+                    Dhcp4Message::Offer => self.offer_delay,
+                    Dhcp4Message::Ack => self.ack_delay,
+                    _ => Duration::ZERO,
+                };
+                self.send_or_wait(now, delay, reply, out);
+            }
             Ok(None) => {}
             Err(why) => unanswered(kind, why, out),
         }
         after.iter().for_each(|reply| send(reply, out));
     }
 
-    fn send_or_wait(&mut self, now: GuestTime, reply: Reply, out: &mut Outbox) {
-        let delay = match reply.kind {
-            Dhcp4Message::Offer => self.offer_delay,
-            Dhcp4Message::Ack => self.ack_delay,
-            _ => Duration::ZERO,
+    /// Whether something listens on port 4011 of an address.
+    pub(crate) fn has_service(&self, server: Ipv4Addr) -> bool {
+        self.settings.enabled && self.settings.services().any(|(each, ..)| each == server)
+    }
+
+    /// Takes a message that was sent to port 4011 of a server that has a service there.
+    pub(crate) fn receive_unicast(&mut self, now: GuestTime, unicast: &Unicast<'_>, out: &mut Outbox) {
+        let request = match Message::parse(unicast.payload) {
+            Ok(request) => request,
+            Err(error) => {
+                return unanswered(Dhcp4Message::Other, format!("malformed, on port 4011: {error}"), out);
+            }
         };
+        let kind = kind(&request);
+        out.events.push(received(kind, &request, Some(Endpoint::new(unicast.server, PXE_PORT))));
+        match self.answer_unicast(kind, &request, unicast) {
+            Ok((reply, delay)) => self.send_or_wait(now, delay, reply, out),
+            Err(why) => unanswered(kind, why, out),
+        }
+    }
+
+    fn answer_unicast(
+        &self,
+        kind: Dhcp4Message,
+        request: &Message,
+        unicast: &Unicast<'_>,
+    ) -> Result<(Reply, Duration), String> {
+        if let Some(why) = self.refusal(request) {
+            return Err(why);
+        }
+        let mut services = self.settings.services();
+        let Some((server, service, discovery)) = services.find(|(server, ..)| *server == unicast.server)
+        else {
+            return Err("nothing listens there".into());
+        };
+        if kind != Dhcp4Message::Request {
+            return Err("only a DHCPREQUEST is answered on port 4011".into());
+        }
+        if !request.text(option::VENDOR_CLASS).is_some_and(|class| class.starts_with("PXEClient")) {
+            return Err("not of a PXE client: option 60 does not begin with PXEClient".into());
+        }
+        if unicast.from.ip().is_unspecified() {
+            return Err("a client without an address asks on port 4011".into());
+        }
+        let (kind, message) = match service.request {
+            RequestAnswer::Silence => return Err("the scenario leaves port 4011 without an answer".into()),
+            RequestAnswer::Nak => {
+                (Dhcp4Message::Nak, refused(request, server, "the scenario refuses every request"))
+            }
+            RequestAnswer::Ack => (Dhcp4Message::Ack, service_ack(request, server, service, discovery)),
+        };
+        let way = (SocketAddrV4::new(server, PXE_PORT), unicast.mac, unicast.from);
+        let reply = self.laid_out(kind, way, message, service.bootfile.as_deref());
+        Ok((reply, delay::duration(service.delay_seconds)))
+    }
+
+    fn send_or_wait(&mut self, now: GuestTime, delay: Duration, reply: Reply, out: &mut Outbox) {
         if delay.is_zero() {
             send(&reply, out);
         } else if self.pending.is_full() {
@@ -184,6 +245,8 @@ impl Server {
             bootfile: self.settings.bootfile.as_deref(),
             vendor_class: self.settings.vendor_class.as_deref(),
             dns: &self.settings.dns,
+            discovery: &self.settings.discovery,
+            has_service: false,
         }
     }
 
@@ -202,12 +265,14 @@ impl Server {
     /// What the other servers on the link offer, in their order.
     fn others(&self) -> impl Iterator<Item = Offer<'_>> {
         self.settings.more_servers.iter().flat_map(|more| {
-            (0..u32::from(more.count)).map(|at| Offer {
-                server: Ipv4Addr::from_bits(more.server.to_bits().wrapping_add(at)),
+            more.servers().map(|server| Offer {
+                server,
                 address: more.address,
                 bootfile: more.bootfile.as_deref(),
                 vendor_class: more.vendor_class.as_deref(),
                 dns: &more.dns,
+                discovery: &more.discovery,
+                has_service: more.port_4011.is_some(),
             })
         })
     }
@@ -271,7 +336,8 @@ impl Server {
     /// Adds what the settings say about the network and the boot.
     fn configure(&self, message: &mut Message, offer: &Offer<'_>, request: &Message) {
         let settings = &self.settings;
-        message.siaddr = address::SERVER4;
+        // As dnsmasq does: a client that prefers `siaddr` to option 54 asks the server that has the service.
+        message.siaddr = if offer.has_service { offer.server } else { address::SERVER4 };
         let mut add = |code, value: Vec<u8>| message.options.push((code, value));
         if let Some(mask) = settings.netmask {
             add(option::SUBNET_MASK, mask.octets().into());
@@ -284,6 +350,9 @@ impl Server {
         }
         if let Some(class) = offer.vendor_class {
             add(option::VENDOR_CLASS, class.into());
+        }
+        if let Some(discovery) = offer.discovery.option() {
+            add(option::VENDOR_SPECIFIC, discovery);
         }
         match (offer.bootfile, settings.bootfile_in) {
             (Some(url), BootfileIn::File) if url.len() < message.file.len() => {
@@ -310,26 +379,91 @@ impl Server {
             // Agent circuit ID (RFC 3046 §3.1).
             message.options.push((option::RELAY_AGENT, b"\x01\x04eth0".to_vec()));
         }
-        layout.edit(&mut message);
         let (to_mac, to) = match layout.delivery {
             Delivery::AsAsked => (to_mac, to),
             Delivery::Broadcast => (frame::BROADCAST_MAC, Ipv4Addr::BROADCAST),
             Delivery::Unicast if message.yiaddr.is_unspecified() => (to_mac, to),
             Delivery::Unicast => (message.client_mac(), message.yiaddr),
         };
+        let from = SocketAddrV4::new(offer.server, SERVER_PORT);
+        let to = SocketAddrV4::new(to, CLIENT_PORT);
+        self.laid_out(kind, (from, to_mac, to), message, offer.bootfile)
+    }
+
+    fn laid_out(
+        &self,
+        kind: Dhcp4Message,
+        (from, to_mac, to): (SocketAddrV4, [u8; 6], SocketAddrV4),
+        mut message: Message,
+        bootfile: Option<&str>,
+    ) -> Reply {
+        let layout = &self.settings.layout;
+        layout.edit(&mut message);
         let bytes = layout.bytes(&message);
-        let bootfile = offer.bootfile.map(str::to_owned).or_else(|| layout.file.clone());
-        Reply { kind, from: offer.server, to_mac, to, message, bootfile, bytes }
+        let bootfile = bootfile.map(str::to_owned).or_else(|| layout.file.clone());
+        Reply { kind, from, to_mac, to, message, bootfile, bytes }
+    }
+}
+
+/// The DHCPACK of a PXE service: where the boot file is, and nothing of a lease (PXE 2.1 §2.2.3, §2.2.6).
+fn service_ack(request: &Message, server: Ipv4Addr, service: &Service, discovery: &Discovery) -> Message {
+    let mut message = reply_to(request, Dhcp4Message::Ack, server);
+    message.ciaddr = request.ciaddr;
+    message.siaddr = service.next_server.unwrap_or(server);
+    let item = request.option(option::VENDOR_SPECIFIC).and_then(|sent| pxe::boot_item(&sent));
+    let vendor = item.map(pxe::chosen).or_else(|| discovery.option());
+    let text = |text: &Option<String>| text.as_deref().map(|text| text.as_bytes().to_vec());
+    // RFC 4578 §2.3: a machine's identifier is returned to it, by which it knows its answer.
+    let machine = request.option(option::CLIENT_MACHINE).filter(|value| value.len() <= 255);
+    let mut add = |code, value: Option<Vec<u8>>| message.options.extend(value.map(|value| (code, value)));
+    add(option::VENDOR_CLASS, text(&service.vendor_class));
+    add(option::CLIENT_MACHINE, machine);
+    add(option::VENDOR_SPECIFIC, vendor);
+    add(option::SERVER_NAME, text(&service.server_name));
+    match (service.bootfile_in, &service.bootfile) {
+        (BootfileIn::File, Some(file)) => message.file[..file.len()].copy_from_slice(file.as_bytes()),
+        (BootfileIn::Option, file) => add(option::BOOTFILE_NAME, text(file)),
+        (BootfileIn::File, None) => {}
+    }
+    echo_client_identifier(&mut message, request);
+    message
+}
+
+/// What the timeline says of a client's message; `to` is where it came, if that is not port 67.
+fn received(kind: Dhcp4Message, request: &Message, to: Option<Endpoint>) -> Event {
+    let number = |code| {
+        let value = request.option(code)?;
+        value.first_chunk().copied().map(u16::from_be_bytes)
+    };
+    Event::Dhcp4Received {
+        message: kind,
+        xid: request.xid,
+        to,
+        vendor_class: request.text(option::VENDOR_CLASS),
+        user_class: request.text(option::USER_CLASS),
+        architecture: number(option::CLIENT_ARCHITECTURE),
+        server: request.address(option::SERVER_IDENTIFIER),
+        requested: request.address(option::REQUESTED_ADDRESS),
+        parameters: request.option(option::PARAMETERS).unwrap_or_default(),
+        max_size: number(option::MAX_SIZE),
+        reason: request.text(option::MESSAGE),
     }
 }
 
 fn send(reply: &Reply, out: &mut Outbox) {
-    let to = SocketAddrV4::new(reply.to, CLIENT_PORT);
-    out.frames.push(frame::from_address(reply.from, SERVER_PORT, reply.to_mac, to, &reply.bytes));
+    let (from, port) = (*reply.from.ip(), reply.from.port());
+    out.frames.extend(frame::fragments(frame::from_address(
+        from,
+        port,
+        reply.to_mac,
+        reply.to,
+        &reply.bytes,
+    )));
     let boots = reply.kind != Dhcp4Message::Nak;
     out.events.push(Event::Dhcp4Sent {
         message: reply.kind,
         xid: reply.message.xid,
+        from: (port != SERVER_PORT).then(|| Endpoint::new(from, port)),
         address: reply.message.yiaddr,
         bootfile: reply.bootfile.clone().filter(|_| boots),
         vendor_class: reply.message.text(option::VENDOR_CLASS),
@@ -386,19 +520,24 @@ fn reply_to(request: &Message, kind: Dhcp4Message, server: Ipv4Addr) -> Message 
 
 /// DHCPNAK: always broadcast when no relay is between (RFC 2131 §4.3.2).
 fn nak(request: &Message, why: &str) -> Reply {
-    let mut message = reply_to(request, Dhcp4Message::Nak, address::SERVER4);
-    message.options.push((option::MESSAGE, why.into()));
-    echo_client_identifier(&mut message, request);
+    let message = refused(request, address::SERVER4, why);
     let bytes = Layout::default().bytes(&message);
     Reply {
         kind: Dhcp4Message::Nak,
-        from: address::SERVER4,
+        from: SocketAddrV4::new(address::SERVER4, SERVER_PORT),
         to_mac: frame::BROADCAST_MAC,
-        to: Ipv4Addr::BROADCAST,
+        to: SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT),
         message,
         bootfile: None,
         bytes,
     }
+}
+
+fn refused(request: &Message, server: Ipv4Addr, why: &str) -> Message {
+    let mut message = reply_to(request, Dhcp4Message::Nak, server);
+    message.options.push((option::MESSAGE, why.into()));
+    echo_client_identifier(&mut message, request);
+    message
 }
 
 /// RFC 6842 §3: a client identifier is returned as it came. One that needs more than one option is nobody's.

@@ -16,7 +16,7 @@ pub(super) fn of(bytes: &[u8]) -> FrameProtocol {
                 [udp.source_port(), udp.destination_port()].iter().any(|port| ports.contains(port))
             };
             match () {
-                () if is([67, 68]) => FrameProtocol::Dhcp4,
+                () if is([67, 68]) || is([4011, 4011]) => FrameProtocol::Dhcp4,
                 () if is([546, 547]) => FrameProtocol::Dhcp6,
                 () if is([53, 53]) => FrameProtocol::Dns,
                 () => FrameProtocol::Other,

@@ -65,6 +65,17 @@ impl Client {
     }
 }
 
+/// A UDP frame from a port of a guest that has its address.
+pub fn unicast(port: u16, (to, to_port): (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(address::GUEST_MAC, address::SERVER_MAC)
+        .ipv4(address::GUEST4.octets(), to.octets(), 64)
+        .udp(port, to_port)
+        .write(&mut frame, payload)
+        .unwrap();
+    frame
+}
+
 /// A UDP frame from the guest's DHCP client port.
 pub fn datagram(to_mac: [u8; 6], to: Ipv4Addr, port: u16, payload: &[u8]) -> Vec<u8> {
     let builder =

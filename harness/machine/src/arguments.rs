@@ -5,7 +5,7 @@ use crate::config::MachineConfig;
 use crate::gate::KEPT;
 use crate::memory::Memory;
 use crate::tape::Tape;
-use firmware::{Load, MachineSpec};
+use firmware::{Load, MachineSpec, Medium};
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -135,7 +135,21 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     }
     // Variables: every machine starts from the template and writes to a throw-away copy.
     if let Some(vars) = &config.vars {
-        add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
+        match spec.medium {
+            Medium::Flash => {
+                add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
+            }
+            Medium::Disk(_) => {
+                // Recordings have what was read, by this driver.
+                let file = "driver=raw,node-name=settings-file,read-only=on,file.driver=file,file.filename=";
+                add("-blockdev", with_path(file, vars.as_os_str()));
+                add(
+                    "-blockdev",
+                    "driver=blkreplay,node-name=settings,read-only=on,image=settings-file".into(),
+                );
+                add("-device", "virtio-blk-pci,drive=settings,ioeventfd=off".into());
+            }
+        }
     }
 
     // The second door first: frames from a guest, or of the clock, pass filters from the last to the first.
@@ -353,6 +367,23 @@ mod tests {
         let (plain, waiting) = (lines(&config()), lines(&waiting));
         let added: Vec<_> = waiting.lines().filter(|line| !plain.contains(line)).collect();
         assert_eq!(added, ["-boot menu=on,splash-time=5000"]);
+    }
+
+    #[test]
+    fn what_is_in_flash_can_be_on_a_disk() {
+        let mut other = config();
+        other.spec.medium = Medium::Disk("boot.scr");
+        let (plain, other) = (lines(&config()), lines(&other));
+        let added: Vec<_> = other.lines().filter(|line| !plain.contains(line)).collect();
+        assert_eq!(
+            added,
+            [
+                "-blockdev driver=raw,node-name=settings-file,read-only=on,file.driver=file,file.filename=/images/VARS.fd",
+                "-blockdev driver=blkreplay,node-name=settings,read-only=on,image=settings-file",
+                "-device virtio-blk-pci,drive=settings,ioeventfd=off"
+            ]
+        );
+        assert!(!other.contains("unit=1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::config::MachineConfig;
 use crate::gate::KEPT;
 use crate::memory::Memory;
 use crate::tape::Tape;
-use firmware::{Load, MachineSpec};
+use firmware::{Load, MachineSpec, Medium};
 use record::{Accelerator, ClockMode};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -138,7 +138,21 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     }
     // Variables: every machine starts from the template and writes to a throw-away copy.
     if let Some(vars) = &config.vars {
-        add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
+        match spec.medium {
+            Medium::Flash => {
+                add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
+            }
+            Medium::Disk(_) => {
+                // Recordings have what was read, by this driver.
+                let file = "driver=raw,node-name=settings-file,read-only=on,file.driver=file,file.filename=";
+                add("-blockdev", with_path(file, vars.as_os_str()));
+                add(
+                    "-blockdev",
+                    "driver=blkreplay,node-name=settings,read-only=on,image=settings-file".into(),
+                );
+                add("-device", "virtio-blk-pci,drive=settings,ioeventfd=off".into());
+            }
+        }
     }
 
     // The second door first: frames from a guest, or of the clock, pass filters from the last to the first.
@@ -366,6 +380,23 @@ mod tests {
         let changed: Vec<_> = free.lines().filter(|line| !plain.contains(line)).collect();
         assert_eq!(changed, ["-object rng-builtin,id=entropy"]);
         assert!(plain.contains("rr=record") && !free.contains("rr="));
+    }
+
+    #[test]
+    fn what_is_in_flash_can_be_on_a_disk() {
+        let mut other = config();
+        other.spec.medium = Medium::Disk("boot.scr");
+        let (plain, other) = (lines(&config()), lines(&other));
+        let added: Vec<_> = other.lines().filter(|line| !plain.contains(line)).collect();
+        assert_eq!(
+            added,
+            [
+                "-blockdev driver=raw,node-name=settings-file,read-only=on,file.driver=file,file.filename=/images/VARS.fd",
+                "-blockdev driver=blkreplay,node-name=settings,read-only=on,image=settings-file",
+                "-device virtio-blk-pci,drive=settings,ioeventfd=off"
+            ]
+        );
+        assert!(!other.contains("unit=1"));
     }
 
     #[test]

@@ -11,19 +11,26 @@ const BLOCK: usize = 2048;
 const PARTITION_AT: usize = 1 << 20;
 /// Room for the file system itself.
 const SLACK: usize = 256 << 10;
-/// EFI system partition in a master boot record (UEFI 2.11 §5.2.2).
+/// EFI system partition in a master boot record (UEFI 2.11 §5.2.2), and one with a small FAT that means nothing to firmware.
 const SYSTEM_PARTITION: u8 = 0xef;
+const FAT12: u8 = 0x01;
 
 /// An EFI system partition with `program` as what is booted on `architecture` if nothing else is asked for (UEFI 2.11 §3.5.1.1).
 fn system_partition(program: &[u8], architecture: &str) -> io::Result<Vec<u8>> {
-    let mut partition = vec![0; (program.len() + SLACK).next_multiple_of(BLOCK)];
+    file_system(&["EFI", "BOOT"], &format!("BOOT{}.EFI", architecture.to_uppercase()), program)
+}
+
+/// A file system with one file.
+fn file_system(folders: &[&str], name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut partition = vec![0; (content.len() + SLACK).next_multiple_of(BLOCK)];
     let options = FormatVolumeOptions::new().volume_id(0x504c_5547).volume_label(*b"PLUGFEST   ");
     format_volume(Cursor::new(&mut partition), options)?;
     {
         let file_system = FileSystem::new(Cursor::new(&mut partition), FsOptions::new())?;
-        let folder = file_system.root_dir().create_dir("EFI")?.create_dir("BOOT")?;
-        let mut file = folder.create_file(&format!("BOOT{}.EFI", architecture.to_uppercase()))?;
-        file.write_all(program)?;
+        let root = file_system.root_dir();
+        let folder = folders.iter().try_fold(root, |folder, name| folder.create_dir(name))?;
+        let mut file = folder.create_file(name)?;
+        file.write_all(content)?;
         file.flush()?;
     }
     Ok(partition)
@@ -31,12 +38,20 @@ fn system_partition(program: &[u8], architecture: &str) -> io::Result<Vec<u8>> {
 
 /// A disk with a master boot record and one partition.
 pub fn disk(program: &[u8], architecture: &str) -> io::Result<Vec<u8>> {
-    let partition = system_partition(program, architecture)?;
+    partitioned(SYSTEM_PARTITION, system_partition(program, architecture)?)
+}
+
+/// A disk with one partition, and nothing in that but a file in its root directory.
+pub fn disk_with(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    partitioned(FAT12, file_system(&[], name, content)?)
+}
+
+fn partitioned(kind: u8, partition: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut disk = vec![0; PARTITION_AT];
     let entry = &mut disk[446..462];
     // Cylinders are for disks that have them.
     entry[1..4].copy_from_slice(&[0xfe, 0xff, 0xff]);
-    entry[4] = SYSTEM_PARTITION;
+    entry[4] = kind;
     entry[5..8].copy_from_slice(&[0xfe, 0xff, 0xff]);
     entry[8..12].copy_from_slice(&number(PARTITION_AT / SECTOR)?.to_le_bytes());
     entry[12..16].copy_from_slice(&number(partition.len() / SECTOR)?.to_le_bytes());
@@ -156,6 +171,19 @@ mod tests {
             assert_eq!(super::program(&iso).unwrap(), program);
         }
         assert_eq!(disk(b"program", "x64").unwrap(), disk(b"program", "x64").unwrap(), "the same every time");
+    }
+
+    #[test]
+    fn a_disk_with_a_file_has_nothing_else() {
+        let disk = disk_with("boot.scr", b"a script").unwrap();
+        let partition = Cursor::new(disk[PARTITION_AT..].to_vec());
+        let file_system = FileSystem::new(partition, FsOptions::new()).unwrap();
+        let files: Vec<_> = file_system.root_dir().iter().map(Result::unwrap).collect();
+        let [label, file] = &files[..] else { panic!("{} files", files.len()) };
+        assert_eq!((&*label.file_name(), &*file.file_name()), ("PLUGFEST", "boot.scr"));
+        let mut content = Vec::new();
+        file.to_file().read_to_end(&mut content).unwrap();
+        assert_eq!((&content[..], disk[450], program(&disk)), (&b"a script"[..], FAT12, None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Guests that are QEMU machines.
 
 use crate::{Cell, Guests, StartError, Started, equip::midnight, kept::Kept, variables};
-use firmware::{BootOver, Firmware, MachineSpec};
+use firmware::{BootOver, Firmware, MachineSpec, Medium};
 use machine::{
     Accel, Instruction, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
     choose_accelerator,
@@ -88,8 +88,8 @@ pub struct QemuGuests {
     /// The user knows that this QEMU takes no snapshots.
     told_cold: OnceCell<()>,
     accelerators: RefCell<HashMap<String, Accelerator>>,
-    /// By family.
-    settings: RefCell<HashMap<&'static str, Option<PathBuf>>>,
+    /// By family and architecture.
+    settings: RefCell<HashMap<(&'static str, &'static str), Option<PathBuf>>>,
     /// By machine; `None` for those of which there can be no snapshot.
     taken: RefCell<HashMap<String, Option<Snapshot>>>,
     /// With the machine that each is; the last is the latest.
@@ -156,7 +156,7 @@ impl QemuGuests {
                 return Err(StartError(format!("{} has no variable store to write to", firmware.id)));
             }
             (_, template) => {
-                template.cloned().map_or_else(|| self.settings(firmware), |vars| Ok(Some(vars)))?
+                template.cloned().map_or_else(|| self.settings(firmware, &spec), |vars| Ok(Some(vars)))?
             }
         };
         let mut config = MachineConfig {
@@ -195,16 +195,21 @@ impl QemuGuests {
         })
     }
 
-    /// The settings that a family's builds have in their flash, as a file like the above.
-    fn settings(&self, firmware: &Firmware) -> Result<Option<PathBuf>, StartError> {
-        let family = firmware.family.id();
-        if let Some(known) = self.settings.borrow().get(family) {
+    /// The settings that a family's builds have on their medium, as a file like the above.
+    fn settings(&self, firmware: &Firmware, spec: &MachineSpec) -> Result<Option<PathBuf>, StartError> {
+        let (family, architecture) = (firmware.family.id(), firmware.architecture);
+        let known = (family, architecture.as_str());
+        if let Some(known) = self.settings.borrow().get(&known) {
             return Ok(known.clone());
         }
-        let kept = firmware.family.settings().map(|settings| self.kept.file(&settings)).transpose();
+        let keep = |settings: Vec<u8>| match spec.medium {
+            Medium::Flash => self.kept.file(&settings),
+            Medium::Disk(name) => self.kept.file(&payload::disk::disk_with(name, &settings)?),
+        };
+        let kept = firmware.family.settings(architecture).map(keep).transpose();
         let kept =
             kept.map_err(|error| StartError(format!("failed to make the settings of {family}: {error}")))?;
-        self.settings.borrow_mut().insert(family, kept.clone());
+        self.settings.borrow_mut().insert(known, kept.clone());
         Ok(kept)
     }
 
@@ -323,7 +328,7 @@ impl QemuGuests {
 
 /// What a scenario has otherwise.
 fn furnish(spec: &mut MachineSpec, wanted: &client::Machine) {
-    spec.nic = wanted.nic.device();
+    spec.nic = wanted.nic.map_or(spec.nic, client::Nic::device);
     spec.nic_rom |= wanted.nic_rom == client::NicRom::Ipxe;
     spec.second_nic = wanted.second_nic.map(|place| place == client::SecondNic::First);
     spec.entropy_device = matches!(wanted.entropy, client::Entropy::Device | client::Entropy::DeviceAlone);

@@ -83,6 +83,15 @@ pub enum Load {
     Kernel,
 }
 
+/// Where a machine has what the firmware is to remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// In the second flash.
+    Flash,
+    /// In the file of this name, the only one on a disk that cannot be written.
+    Disk(&'static str),
+}
+
 /// The QEMU machine that a family needs; everything else about the machine is the same for all families.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineSpec {
@@ -92,6 +101,8 @@ pub struct MachineSpec {
     pub machine: &'static str,
     /// How it gets the firmware.
     pub load: Load,
+    /// Where variables or settings are, if there are any.
+    pub medium: Medium,
     /// Values of `-global`.
     pub globals: &'static [&'static str],
     /// `-cpu`.
@@ -139,6 +150,7 @@ impl MachineSpec {
             program: "qemu-system-x86_64",
             machine: "q35",
             load: Load::Flash,
+            medium: Medium::Flash,
             globals: &[],
             // RDRAND: builds of EDK2 since 2024.05 create no network boot option without a source of entropy.
             cpu: "max".into(),
@@ -191,8 +203,8 @@ pub trait Family: Sync {
     fn is_about_ipv4(&self, line: &str) -> bool;
     /// The machine for a build of this family; `None` if the family does not exist for the architecture.
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec>;
-    /// What is in the second flash of a build that brings no variables: its settings, if it keeps them there.
-    fn settings(&self) -> Option<Vec<u8>> {
+    /// What is on the [`Medium`] of a build that brings no variables: its settings, if it has any.
+    fn settings(&self, _architecture: Architecture) -> Option<Vec<u8>> {
         None
     }
     /// Whether builds of this family are expected to be able to do it. A claim, not a fact: cells run all the same, and

@@ -1,10 +1,12 @@
-//! U-Boot as Debian builds it for QEMU, with an environment of ours: its boot command is the step of its own boot flow that boots an
-//! EFI application from the network (`boot_efi_bootp` in include/config_distro_bootcmd.h): DHCP as a PXE client, TFTP, `bootefi`.
+//! U-Boot as Debian builds it for QEMU. On RISC-V its own boot flow boots an EFI application from the network, after looking for disks
+//! and for a script (include/config_distro_bootcmd.h): DHCP as a PXE client, TFTP, `bootefi`.
 //!
-//! Its own flow does the same up to 2023.01, after looking for disks and scripts. That of 2025.01 and later reads the file and
-//! does not start it on this board, for which it knows no name of a device tree (boot/bootmeth_efi.c).
+//! Elsewhere it has a boot command of ours, which is the same step alone (`boot_efi_bootp`). Its own flow does the same up to 2023.01;
+//! that of 2025.01 and later reads the file and does not start it: it wants a name of a device tree, which it has neither on the
+//! Arm board nor on a PC (boot/bootmeth_efi.c). On Arm the command is in the environment. On a PC that is nowhere, and the command
+//! is a script on a disk, which is the first thing that its own flow looks for.
 
-use super::{Architecture, ConsoleSign, Family, Load, MachineSpec};
+use super::{Architecture, ConsoleSign, Family, Load, MachineSpec, Medium};
 use record::Capability;
 
 /// The U-Boot family.
@@ -26,6 +28,15 @@ impl Family for UBoot {
             flash_end: 0x800_0000,
             ..MachineSpec::pc()
         };
+        let pc = MachineSpec {
+            machine: "pc",
+            load: Load::Bios,
+            medium: Medium::Disk("boot.scr"),
+            // 2025.01 begins with EFI before it looks for virtio devices, and has no network protocol for cards that it finds later.
+            nic: "e1000",
+            boot_index: false,
+            ..MachineSpec::pc()
+        };
         match architecture {
             Architecture::Aa64 => Some(arm),
             Architecture::Arm => Some(MachineSpec {
@@ -34,11 +45,17 @@ impl Family for UBoot {
                 cpu_without_entropy: "cortex-a15",
                 ..arm
             }),
-            Architecture::Ia32
-            | Architecture::X64
-            | Architecture::Riscv64
-            | Architecture::Loongarch64
-            | Architecture::Bios => None,
+            Architecture::Ia32 | Architecture::X64 => Some(pc),
+            // The build for machine mode, which needs no other firmware below it.
+            Architecture::Riscv64 => Some(MachineSpec {
+                program: "qemu-system-riscv64",
+                cpu: "max".into(),
+                cpu_without_entropy: "rv64",
+                // As EDK2's.
+                resumes: false,
+                ..arm
+            }),
+            Architecture::Loongarch64 | Architecture::Bios => None,
         }
     }
 
@@ -46,17 +63,29 @@ impl Family for UBoot {
         true
     }
 
-    fn settings(&self) -> Option<Vec<u8>> {
-        Some(environment(&[
-            ("bootdelay", "0"),
-            ("bootp_vci", "PXEClient:Arch:00011:UNDI:003000"),
-            ("bootp_arch", "b"),
-            ("netretry", "no"),
-            (
-                "bootcmd",
-                "pci enum; virtio scan; dhcp && bootefi ${fileaddr} ${fdtcontroladdr}; echo '## No image was started.'",
-            ),
-        ]))
+    fn settings(&self, architecture: Architecture) -> Option<Vec<u8>> {
+        // Client system architectures (RFC 5970 §3.3, "Processor Architecture Types" at IANA).
+        let number = match architecture {
+            Architecture::Ia32 => 6,
+            Architecture::X64 => 7,
+            Architecture::Arm => 10,
+            Architecture::Aa64 => 11,
+            Architecture::Riscv64 | Architecture::Bios => return None,
+        };
+        let (vci, arch) = (format!("PXEClient:Arch:{number:05}:UNDI:003000"), format!("{number:x}"));
+        let names = [("bootp_vci", &*vci), ("bootp_arch", &*arch), ("netretry", "no")];
+        Some(match self.machine(architecture)?.medium {
+            Medium::Flash => {
+                let boot = "pci enum; virtio scan; dhcp && bootefi ${fileaddr} ${fdtcontroladdr}";
+                let boot = format!("{boot}; {NO_IMAGE}");
+                environment(&[&[("bootdelay", "0"), ("bootcmd", &*boot)], &names[..]].concat())
+            }
+            Medium::Disk(_) => {
+                let set = names.map(|(name, value)| format!("setenv {name} {value}\n"));
+                // A device tree would be one of QEMU's ACPI tables too many.
+                script(&format!("{}dhcp && bootefi ${{fileaddr}}\n{NO_IMAGE}\n", set.concat()))
+            }
+        })
     }
 
     fn has(&self, capability: Capability) -> bool {
@@ -84,6 +113,8 @@ impl Family for UBoot {
             "prefetch abort",
             "data abort",
             "undefined instruction",
+            "EIP: 0010:[<",
+            "Unhandled exception: ",
             "resetting ...",
         ]
         .iter()
@@ -105,6 +136,9 @@ impl Family for UBoot {
     }
 }
 
+/// The end of a boot command: nothing was started, or it came back.
+const NO_IMAGE: &str = "echo '## No image was started.'";
+
 /// Size of the flash, and of what the environment has of it (CONFIG_ENV_SIZE of both boards).
 const FLASH: usize = 64 << 20;
 const ENVIRONMENT: usize = 0x4_0000;
@@ -114,11 +148,31 @@ fn environment(variables: &[(&str, &str)]) -> Vec<u8> {
     let mut text: Vec<u8> =
         variables.iter().flat_map(|(name, value)| format!("{name}={value}\0").into_bytes()).collect();
     text.resize(ENVIRONMENT - 4, 0);
-    let mut crc = flate2::Crc::new();
-    crc.update(&text);
-    let mut flash = [&crc.sum().to_le_bytes()[..], &text].concat();
+    let mut flash = [&crc(&text).to_le_bytes()[..], &text].concat();
     flash.resize(FLASH, 0);
     flash
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// A script image: a header with CRC-32s of itself and of what follows, and a list of one text (include/image.h).
+fn script(text: &str) -> Vec<u8> {
+    const MAGIC: u32 = 0x2705_1956;
+    /// Linux, i386, a script, not compressed: what `mkimage -T script -A x86` writes.
+    const KIND: [u8; 4] = [5, 3, 6, 0];
+    const NAME: &[u8; 32] = b"plugfest\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let length = |bytes: usize| u32::try_from(bytes).expect("invariant: a script of a few lines");
+    let body = [&length(text.len()).to_be_bytes()[..], &[0; 4], text.as_bytes()].concat();
+    let header = |own_crc: u32| {
+        // Times and addresses are nothing to a script.
+        let words = [MAGIC, own_crc, 0, length(body.len()), 0, 0, crc(&body)].map(u32::to_be_bytes);
+        [words.as_flattened(), &KIND, NAME].concat()
+    };
+    [header(crc(&header(0))), body].concat()
 }
 
 /// What its network code says (net/bootp.c, net/tftp.c, net/net.c), and what it says it for.
@@ -149,11 +203,18 @@ mod tests {
             ("Filename '=> '.", None),
             ("=> ", Some(NothingToBoot)),
             ("\"Synchronous Abort\" handler, esr 0x02000000", Some(Crashed)),
+            ("EIP: 0010:[<0ed3c2a7>] EFLAGS: 00000002", Some(Crashed)),
+            ("Unhandled exception: Illegal instruction", Some(Crashed)),
         ] {
             assert_eq!(UBoot.console_sign(line), expected, "{line:?}");
         }
-        let flash = UBoot.settings().unwrap();
+        let flash = UBoot.settings(Architecture::Aa64).unwrap();
         assert_eq!((flash.len(), &flash[4..16]), (64 << 20, &b"bootdelay=0\0"[..]));
+        let script = UBoot.settings(Architecture::X64).unwrap();
+        let text = std::str::from_utf8(&script[72..]).unwrap();
+        assert_eq!(text.lines().next(), Some("setenv bootp_vci PXEClient:Arch:00007:UNDI:003000"));
+        assert_eq!(script[64..72], [0, 0, 0, u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
+        assert_eq!(UBoot.settings(Architecture::Riscv64), None);
         assert_eq!(UBoot.console_meaning("TFTP error: 'no' (1)"), Some("the TFTP server refused the file"));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Machine {
     /// The network card that is on the link.
-    pub nic: Nic,
+    pub nic: Option<Nic>,
     /// What the card brings along.
     pub nic_rom: NicRom,
     /// A second card, of the same model, on a link where nobody is.
@@ -23,11 +23,10 @@ pub struct Machine {
 }
 
 /// Network cards, by the names of QEMU's devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Nic {
     /// The paravirtual one that every family has a driver for.
-    #[default]
     VirtioNetPci,
     /// Intel 82540EM.
     E1000,

@@ -204,7 +204,7 @@ mod tests {
         let whole = from_server(67, address::GUEST_MAC, to, &payload);
         let cut = fragments(whole.clone());
         assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [1514, 1514, 34 + 4008 - 2 * 1480]);
-        let mut joined = Vec::new();
+        let mut joined: Vec<u8> = Vec::new();
         for (at, frame) in cut.iter().enumerate() {
             let (header, part) = Ipv4Header::from_slice(&frame[14..]).expect("a header");
             assert_eq!(header.calc_header_checksum(), header.header_checksum);

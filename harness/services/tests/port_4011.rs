@@ -252,7 +252,7 @@ fn a_proxy_with_a_service_is_a_host_that_has_the_boot_file_and_nothing_else() {
 
     let mut other =
         Bench::new(&settings(vec![MoreServers { port_4011: None, ..proxy(Service::default()) }]), image(10));
-    assert!(!has_host(&mut other, PROXY));
+    assert!(!has_host(&mut other, PROXY) && has_host(&mut other, address::SERVER4));
     // Our own server's port is closed unless it has a service.
     let frame = unicast(PORT, (address::SERVER4, PORT), &client(3).payload());
     let answer = other.exchange(&frame);

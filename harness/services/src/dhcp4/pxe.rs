@@ -247,8 +247,8 @@ mod tests {
             ..Discovery::default()
         };
         assert!(
-            servers(62).check("d").is_err()
-                && servers(61).check("d").is_ok()
+            servers(63).check("d").is_err()
+                && servers(62).check("d").is_ok()
                 && servers(0).check("d").is_err()
         );
     }

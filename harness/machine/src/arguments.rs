@@ -143,13 +143,9 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
                 add("-drive", with_path("if=pflash,unit=1,format=raw,snapshot=on,file=", vars.as_os_str()));
             }
             Medium::Disk(_) => {
-                // Recordings have what was read, by this driver.
-                let file = "driver=raw,node-name=settings-file,read-only=on,file.driver=file,file.filename=";
-                add("-blockdev", with_path(file, vars.as_os_str()));
-                add(
-                    "-blockdev",
-                    "driver=blkreplay,node-name=settings,read-only=on,image=settings-file".into(),
-                );
+                // Without QEMU's driver for disks in recordings, which does not answer while threads take turns.
+                let disk = "driver=raw,node-name=settings,read-only=on,file.driver=file,file.filename=";
+                add("-blockdev", with_path(disk, vars.as_os_str()));
                 add("-device", "virtio-blk-pci,drive=settings,ioeventfd=off".into());
             }
         }
@@ -391,8 +387,7 @@ mod tests {
         assert_eq!(
             added,
             [
-                "-blockdev driver=raw,node-name=settings-file,read-only=on,file.driver=file,file.filename=/images/VARS.fd",
-                "-blockdev driver=blkreplay,node-name=settings,read-only=on,image=settings-file",
+                "-blockdev driver=raw,node-name=settings,read-only=on,file.driver=file,file.filename=/images/VARS.fd",
                 "-device virtio-blk-pci,drive=settings,ioeventfd=off"
             ]
         );

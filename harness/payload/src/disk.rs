@@ -179,8 +179,8 @@ mod tests {
         let partition = Cursor::new(disk[PARTITION_AT..].to_vec());
         let file_system = FileSystem::new(partition, FsOptions::new()).unwrap();
         let files: Vec<_> = file_system.root_dir().iter().map(Result::unwrap).collect();
-        let [label, file] = &files[..] else { panic!("{} files", files.len()) };
-        assert_eq!((&*label.file_name(), &*file.file_name()), ("PLUGFEST", "boot.scr"));
+        let [file] = &files[..] else { panic!("{} files", files.len()) };
+        assert_eq!(file.short_file_name_as_bytes(), b"BOOT.SCR");
         let mut content = Vec::new();
         file.to_file().read_to_end(&mut content).unwrap();
         assert_eq!((&content[..], disk[450], program(&disk)), (&b"a script"[..], FAT12, None));

@@ -129,7 +129,7 @@ fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
 /// UCS-2 or ASCII of printable characters, without the NUL at its end.
 fn text(bytes: &[u8]) -> Option<String> {
     let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-    let wide = if bytes.len() % 2 == 0 { String::from_utf16(&units.collect::<Vec<_>>()).ok() } else { None };
+    let wide = String::from_utf16(&units.collect::<Vec<_>>()).ok().filter(|_| bytes.len().is_multiple_of(2));
     let narrow = || str::from_utf8(bytes).ok().filter(|text| text.is_ascii());
     let printable = |text: &str| {
         let text = text.strip_suffix('\0').unwrap_or(text);

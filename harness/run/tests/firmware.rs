@@ -154,7 +154,7 @@ fn loaded_from_the_offered_url(timeline: &[Entry]) -> Result<(), String> {
     });
     let offered = offered.ok_or("nothing was offered")?;
     let loaded_from = timeline.iter().find_map(|entry| match &entry.event {
-        Event::Proof { genuine: true, loaded_from } => Some(loaded_from),
+        Event::Proof { genuine: true, loaded_from, .. } => Some(loaded_from),
         _ => None,
     });
     let path = &loaded_from.ok_or("no genuine proof")?.device_path;

@@ -70,7 +70,7 @@ impl Family for UBoot {
             Architecture::X64 => 7,
             Architecture::Arm => 10,
             Architecture::Aa64 => 11,
-            Architecture::Riscv64 | Architecture::Bios => return None,
+            Architecture::Riscv64 | Architecture::Loongarch64 | Architecture::Bios => return None,
         };
         let (vci, arch) = (format!("PXEClient:Arch:{number:05}:UNDI:003000"), format!("{number:x}"));
         let names = [("bootp_vci", &*vci), ("bootp_arch", &*arch), ("netretry", "no")];

@@ -374,7 +374,7 @@ impl Guests for QemuGuests {
                 self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
             }
             None => {
-                let computes = unpacks || config.spec.starts_slowly;
+                let computes = unpacks || config.spec.needs_speed;
                 let instruction = if computes { Instruction::Brief } else { config.instruction };
                 let config = MachineConfig { instruction, ..config };
                 Machine::start(config).await.map_err(start_error)?

@@ -132,8 +132,8 @@ pub struct MachineSpec {
     pub entropy_device: bool,
     /// Whether QEMU can go on with a state that it has saved.
     pub resumes: bool,
-    /// Whether a processor of the usual speed would take a minute and a half to come to the network.
-    pub starts_slowly: bool,
+    /// Whether it does not come far on a processor of the usual speed; for machines that do not resume.
+    pub needs_speed: bool,
     /// Whether QEMU can record what it does, and so let its threads take turns.
     pub records: bool,
 }
@@ -166,7 +166,7 @@ impl MachineSpec {
             flash_end: 4 << 30,
             entropy_device: true,
             resumes: true,
-            starts_slowly: false,
+            needs_speed: false,
             records: true,
         }
     }

@@ -221,10 +221,11 @@ mod tests {
             check(|nvram| nvram.entries[0].uris = vec!["http://{server}/".into()]),
         ]);
     }
+
     #[test]
     fn optional_data_is_what_it_says() {
         let bytes = |options| BootEntry { options, ..BootEntry::default() }.optional_data();
-        assert_eq!(bytes(None), []);
+        assert_eq!(bytes(None), b"");
         assert_eq!(bytes(Some(OptionalData::Ascii("ab".into()))), *b"ab");
         assert_eq!(bytes(Some(OptionalData::Ucs2("aé".into()))), [0x61, 0, 0xe9, 0, 0, 0]);
         assert_eq!(bytes(Some(OptionalData::Hex("00Ff".into()))), [0, 0xff]);

@@ -8,7 +8,7 @@ use openssl::ssl::{
     Error, ErrorCode, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
 };
 use openssl::x509::X509;
-use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 
 /// Points of the shipped scenarios at which the conforming client is not one, because of its OpenSSL: it does not
 /// compare a server's keyUsage with the key exchange.
@@ -199,7 +199,11 @@ fn stream(tls: &Tls, url: &Url) -> Result<SslStream<Wire>, ErrorStack> {
     if let Trust::Anchors(_) = tls.trust {
         match &url.host {
             Host::Address(address) => ssl.param_mut().set_ip(*address)?,
-            Host::Name(name) => ssl.param_mut().set_host(name)?,
+            Host::Name(name) => {
+                // RFC 9525 §6.3: the common name is no name, whatever else there is.
+                ssl.param_mut().set_hostflags(X509CheckFlags::NEVER_CHECK_SUBJECT);
+                ssl.param_mut().set_host(name)?;
+            }
         }
     }
     match &url.host {

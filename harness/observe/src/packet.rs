@@ -2,7 +2,7 @@
 
 use crate::client::Mac;
 use etherparse::{
-    IpNumber, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice, UdpSlice,
+    IpNumber, Ipv6FragmentHeaderSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice, UdpSlice,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -118,11 +118,13 @@ fn first_fragment<'a>(net: &LaxNetSlice<'a>) -> Option<UdpSlice<'a>> {
     let payload = net.ip_payload_ref()?;
     let offset = match net {
         LaxNetSlice::Ipv4(ip) => ip.header().fragments_offset(),
+        // Before it there is nothing that routers need not see (RFC 8200 §4.5). Not by the iterator of etherparse 0.21, which reads
+        // beyond the end of a truncated header.
         LaxNetSlice::Ipv6(ip) => {
-            ip.extensions().clone().into_iter().find_map(|extension| match extension {
-                Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment.fragment_offset()),
-                _ => None,
-            })?
+            let extensions = ip.extensions();
+            let is_fragment = extensions.first_header() == Some(IpNumber::IPV6_FRAGMENTATION_HEADER);
+            let header = Ipv6FragmentHeaderSlice::from_slice(extensions.slice()).ok();
+            header.filter(|_| is_fragment)?.fragment_offset()
         }
         LaxNetSlice::Arp(_) => return None,
     };

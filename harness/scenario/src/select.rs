@@ -5,7 +5,7 @@
 //! - The scenario part is an id, the beginning of ids up to a `/`, a glob over ids, or the path of a scenario file
 //!   (it ends in `.yaml` or `.yml`).
 //! - The point part names some swept settings and their values, in any order, each a glob; a point matches if it has
-//!   all of them. A whole id, as a report prints it, therefore selects exactly its point.
+//!   all of them. A whole id, as a report prints it, selects exactly its point, even where a value has a `*` of its own.
 //! - The firmware part is a firmware id or a glob.
 //!
 //! In a glob `*` stands for any text, `/` included, and `?` for one character; nothing else is special.
@@ -165,6 +165,15 @@ impl Selector {
         })
     }
 
+    /// Whether it is the id of a point, letter by letter. Values can have a `*` of their own.
+    fn is_id_of(&self, point: &Point) -> bool {
+        let written = match self.firmware {
+            Some(_) => self.text.rsplit_once('@').map_or(&*self.text, |(point, _)| point),
+            None => &self.text,
+        };
+        written == point.id
+    }
+
     /// Whether the firmware part matches.
     pub fn matches_firmware(&self, id: &str) -> bool {
         self.firmware.as_ref().is_none_or(|glob| glob.is_match(id))
@@ -214,11 +223,17 @@ pub fn select<'s>(
         explain_no_match(selector, scenarios, firmware)?;
     }
     let mut selected = Vec::new();
+    let has_id = |s: &Selector| scenarios.iter().flat_map(Scenario::points).any(|point| s.is_id_of(point));
+    let literal: Vec<&Selector> = selectors.iter().filter(|s| has_id(s)).collect();
     for scenario in scenarios {
         let of_scenario: Vec<_> = selectors.iter().filter(|s| s.matches_scenario(scenario)).collect();
         for point in scenario.points() {
             for (index, id) in firmware.iter().enumerate() {
-                let is_meant = |s: &&Selector| s.matches_point(point) && s.matches_firmware(id);
+                let is_meant = |s: &&Selector| {
+                    let is_literal = literal.iter().any(|literal| std::ptr::eq(*literal, *s));
+                    let is_point = if is_literal { s.is_id_of(point) } else { s.matches_point(point) };
+                    is_point && s.matches_firmware(id)
+                };
                 if selectors.is_empty() || of_scenario.iter().any(is_meant) {
                     selected.push(Selected { scenario, point, firmware: index });
                 }

@@ -200,8 +200,9 @@ fn stream(tls: &Tls, url: &Url) -> Result<SslStream<Wire>, ErrorStack> {
         match &url.host {
             Host::Address(address) => ssl.param_mut().set_ip(*address)?,
             Host::Name(name) => {
-                // RFC 9525 §6.3: the common name is no name, whatever else there is.
-                ssl.param_mut().set_hostflags(X509CheckFlags::NEVER_CHECK_SUBJECT);
+                // RFC 9525 §6.3: the common name is no name, whatever else there is, and a wildcard is a whole label.
+                let strict = X509CheckFlags::NEVER_CHECK_SUBJECT | X509CheckFlags::NO_PARTIAL_WILDCARDS;
+                ssl.param_mut().set_hostflags(strict);
                 ssl.param_mut().set_host(name)?;
             }
         }

@@ -27,8 +27,9 @@ impl Tunnel {
             && let Some(early) = self.proxy.take_tunnelled()
             && let Some(origin) = origin.take()
             // It fails for want of memory only.
-            && let Ok(behind) = tls::Session::new(Arc::clone(&self.context), origin)
+            && let Ok(mut behind) = tls::Session::new(Arc::clone(&self.context), origin)
         {
+            behind.opened(events);
             self.behind = Ok(behind);
             self.receive(&early, events);
         }

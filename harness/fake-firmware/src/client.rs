@@ -8,7 +8,7 @@ mod resolve;
 mod service;
 mod tftp;
 
-use crate::behaviour::{Behaviour, Execution, Moment, Over, TroubleKind};
+use crate::behaviour::{Behaviour, Entry, Execution, Moment, Over, TroubleKind};
 use crate::console::Version;
 use crate::stack::Stack;
 use crate::{arp, console, device_path, garbage, guest};
@@ -206,6 +206,11 @@ impl Client {
         true
     }
 
+    /// The boot entry that it tries, if it has any.
+    fn entry(&self) -> Option<&Entry> {
+        self.behaviour.entries.get(self.entry)
+    }
+
     /// Ends the attempt without an image.
     fn fail(&mut self, now: GuestTime, why: &str) {
         self.print(console::error(console::NO_SIZE));
@@ -274,8 +279,7 @@ impl Client {
             Lease::V6 { address, prefix, router } => device_path::http6(address, router, prefix, url),
         };
         let version = self.version;
-        let load_options =
-            self.behaviour.entries.get(self.entry).map_or(&[][..], |entry| &entry.load_options);
+        let load_options = self.entry().map_or(&[][..], |entry| &entry.load_options);
         let announce = |image: &[u8]| {
             let ours = payload::architecture(image) == Some("x64");
             ours.then(|| payload::announce(image, guest::MAC, &path, &device_path::END, load_options))?

@@ -20,15 +20,8 @@ pub struct Rerun {
 impl Rerun {
     /// The cell with this id whose resolved scenario this is, on `firmware`, under the terms of the run that it is from.
     pub fn new(scenario: &[u8], id: &str, firmware: Firmware, run: &RunRecord) -> Result<Self, Failure> {
-        let parsed = Scenario::parse(Path::new(bundle::SCENARIO), scenario, None)
-            .map_err(|file| Failure::bad_input(file.render(false)))?;
-        let [point] = parsed.points() else {
-            return Err(Failure::bad_input(format!(
-                "failed to use {}: a resolved scenario has one point, and this one has {}",
-                bundle::SCENARIO,
-                parsed.points().len()
-            )));
-        };
+        let parsed = resolved(scenario)?;
+        let point = &parsed.points()[0];
         let selected = [SelectedPoint { scenario: &parsed, point, firmware: 0 }];
         let mut plan = run::plan(&selected, vec![firmware], &[]);
         // The proof is keyed by the id, which a resolved scenario has lost the parameters of.
@@ -43,22 +36,6 @@ impl Rerun {
         let mut qemus = Qemus::default();
         qemus.look_up(&plan.firmware[0]).map_err(Failure::infrastructure)?;
         Ok(Self { plan, run: run.clone(), qemus })
-    }
-
-    /// The images that it runs on, by the names that they have in a bundle.
-    pub fn images(&self) -> Vec<(&'static str, &Image)> {
-        let (cell, firmware) = (&self.plan.cells[0], &self.plan.firmware[0]);
-        let chosen =
-            cell.network.client.variables.name().and_then(|name| firmware.in_flash().files.get(name));
-        let base = firmware.base.as_deref();
-        let images = [
-            (bundle::CODE, Some(&firmware.code)),
-            (bundle::VARS, firmware.vars.as_ref()),
-            (bundle::CHOSEN_VARS, chosen),
-            (bundle::BASE_CODE, base.map(|base| &base.code)),
-            (bundle::BASE_VARS, base.and_then(|base| base.vars.as_ref())),
-        ];
-        images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect()
     }
 
     /// The QEMU that is going to run it.
@@ -125,6 +102,37 @@ impl Rerun {
         };
         Ok(QemuGuests::new(self.qemus.clone(), machines, |note| eprintln!("plugfest: {note}")))
     }
+}
+
+/// The scenario of a bundle, which has one point.
+fn resolved(scenario: &[u8]) -> Result<Scenario, Failure> {
+    let parsed = Scenario::parse(Path::new(bundle::SCENARIO), scenario, None)
+        .map_err(|file| Failure::bad_input(file.render(false)))?;
+    match parsed.points().len() {
+        1 => Ok(parsed),
+        points => Err(Failure::bad_input(format!(
+            "failed to use {}: a resolved scenario has one point, and this one has {points}",
+            bundle::SCENARIO
+        ))),
+    }
+}
+
+/// The images that a cell of this resolved scenario runs on, by the names that they have in a bundle.
+pub fn images<'f>(
+    scenario: &[u8],
+    firmware: &'f Firmware,
+) -> Result<Vec<(&'static str, &'f Image)>, Failure> {
+    let parsed = resolved(scenario)?;
+    let chosen = parsed.points()[0].network.client.variables.name();
+    let base = firmware.base.as_deref();
+    let images = [
+        (bundle::CODE, Some(&firmware.code)),
+        (bundle::VARS, firmware.vars.as_ref()),
+        (bundle::CHOSEN_VARS, chosen.and_then(|name| firmware.in_flash().files.get(name))),
+        (bundle::BASE_CODE, base.map(|base| &base.code)),
+        (bundle::BASE_VARS, base.and_then(|base| base.vars.as_ref())),
+    ];
+    Ok(images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect())
 }
 
 /// A runtime of one thread: QEMU dies with the thread that started it.

@@ -224,14 +224,14 @@ pub fn select<'s>(
     }
     let mut selected = Vec::new();
     let has_id = |s: &Selector| scenarios.iter().flat_map(Scenario::points).any(|point| s.is_id_of(point));
-    let literal: Vec<&Selector> = selectors.iter().filter(|s| has_id(s)).collect();
+    // Each, and whether it is the id of a point.
+    let selectors: Vec<(&Selector, bool)> = selectors.iter().map(|s| (s, has_id(s))).collect();
     for scenario in scenarios {
-        let of_scenario: Vec<_> = selectors.iter().filter(|s| s.matches_scenario(scenario)).collect();
+        let of_scenario: Vec<_> = selectors.iter().filter(|(s, _)| s.matches_scenario(scenario)).collect();
         for point in scenario.points() {
             for (index, id) in firmware.iter().enumerate() {
-                let is_meant = |s: &&Selector| {
-                    let is_literal = literal.iter().any(|literal| std::ptr::eq(*literal, *s));
-                    let is_point = if is_literal { s.is_id_of(point) } else { s.matches_point(point) };
+                let is_meant = |(s, is_id): &&(&Selector, bool)| {
+                    let is_point = if *is_id { s.is_id_of(point) } else { s.matches_point(point) };
                     is_point && s.matches_firmware(id)
                 };
                 if selectors.is_empty() || of_scenario.iter().any(is_meant) {

@@ -94,7 +94,7 @@ impl Client {
 
     /// The URL of a server of HTTP boot.
     fn url(&self, offer: &Offer) -> Option<Url> {
-        if let Some(entry) = self.behaviour.entries.get(self.entry).filter(|entry| !entry.url.is_empty()) {
+        if let Some(entry) = self.entry().filter(|entry| !entry.url.is_empty()) {
             return Url::parse(&entry.url);
         }
         if self.behaviour.pxe {

@@ -85,7 +85,7 @@ impl Client {
         }
         let http = self.behaviour.offers == Offers::WithUrl || offer.http;
         let complete = offer.status == 0 && offer.address.is_some();
-        if let Some(entry) = self.behaviour.entries.get(self.entry).filter(|entry| !entry.url.is_empty()) {
+        if let Some(entry) = self.entry().filter(|entry| !entry.url.is_empty()) {
             return Url::parse(&entry.url).filter(|_| complete);
         }
         Url::parse(offer.bootfile.as_deref()?).filter(|_| http && complete)

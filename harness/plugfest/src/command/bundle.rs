@@ -4,7 +4,7 @@ use crate::cli::BundleArgs;
 use crate::command::diff::results;
 use crate::command::explain;
 use crate::exit::{Exit, Failure};
-use crate::rerun::{Rerun, differences, find_firmware};
+use crate::rerun::{Rerun, differences, find_firmware, images};
 use bundle::{Builder, BundleError, FwCfg, Manifest, Recording, Redactor};
 use record::{CellResult, FirmwareRecord, Results};
 use std::path::{Path, PathBuf};
@@ -52,13 +52,13 @@ pub fn pack(args: &BundleArgs) -> Result<Exit, Failure> {
     let mut recording = None;
     if args.with_firmware || args.record {
         let found = find_firmware(firmware, args.firmware.as_deref(), args.catalog.as_deref(), &[])?;
-        let rerun = Rerun::new(&scenario, &cell.id, found, &results.run)?;
         if args.with_firmware {
-            for (name, image) in rerun.images() {
+            for (name, image) in images(&scenario, &found)? {
                 builder.add(name, file(&image.path)?);
             }
         }
         if args.record {
+            let rerun = Rerun::new(&scenario, &cell.id, found, &results.run)?;
             recording = Some(record(rerun, cell, &mut builder)?);
         }
     }

@@ -11,27 +11,41 @@ use wire::GuestTime;
 pub(crate) struct Tunnel {
     proxy: Session,
     context: Arc<tls::Context>,
-    /// The server at the end of the tunnel, once there is one: the session over TLS of the same connection.
-    behind: Result<tls::Session, Option<Session>>,
+    /// The server at the end of the tunnel, until there is one.
+    origin: Option<Session>,
+    /// The same, over TLS.
+    behind: Option<tls::Session>,
 }
 
 impl Tunnel {
     /// `proxy` is asked; whoever asks it for TLS's `port` gets `origin`, over TLS.
     pub(crate) fn new(proxy: Session, port: u16, context: Arc<tls::Context>, origin: Session) -> Self {
-        Self { proxy: proxy.tunnelling_to(port), context, behind: Err(Some(origin)) }
+        Self { proxy: proxy.tunnelling_to(port), context, origin: Some(origin), behind: None }
     }
 
     /// Opens the tunnel's other end once the proxy has said that it is there.
     fn open(&mut self, events: &mut Vec<Event>) {
-        if let Err(origin) = &mut self.behind
+        if self.behind.is_none()
             && let Some(early) = self.proxy.take_tunnelled()
-            && let Some(origin) = origin.take()
+            && let Some(origin) = self.origin.take()
             // It fails for want of memory only.
             && let Ok(mut behind) = tls::Session::new(Arc::clone(&self.context), origin)
         {
             behind.opened(events);
-            self.behind = Ok(behind);
-            self.receive(&early, events);
+            behind.receive(&early, events);
+            self.behind = Some(behind);
+        }
+    }
+
+    /// Whom the client speaks with.
+    fn end(&self) -> &dyn Application {
+        self.behind.as_ref().map_or(&self.proxy as &dyn Application, |behind| behind)
+    }
+
+    fn end_mut(&mut self) -> &mut dyn Application {
+        match &mut self.behind {
+            Some(behind) => behind,
+            None => &mut self.proxy,
         }
     }
 }
@@ -42,40 +56,32 @@ impl Application for Tunnel {
     }
 
     fn wants_input(&self) -> bool {
-        self.behind.as_ref().map_or_else(|_| self.proxy.wants_input(), Application::wants_input)
+        self.end().wants_input()
     }
 
     fn receive(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
-        match &mut self.behind {
-            Ok(behind) => behind.receive(bytes, events),
-            Err(_) => self.proxy.receive(bytes, events),
-        }
+        self.end_mut().receive(bytes, events);
     }
 
     fn end_of_input(&mut self, events: &mut Vec<Event>) {
-        match &mut self.behind {
-            Ok(behind) => behind.end_of_input(events),
-            Err(_) => self.proxy.end_of_input(events),
-        }
+        self.end_mut().end_of_input(events);
     }
 
     fn fill(&mut self, now: GuestTime, buffer: &mut [u8], events: &mut Vec<Event>) -> usize {
         let filled = self.proxy.fill(now, buffer, events);
         self.open(events);
-        match &mut self.behind {
-            Ok(behind) => filled + behind.fill(now, &mut buffer[filled..], events),
-            Err(_) => filled,
-        }
+        let rest = &mut buffer[filled..];
+        filled + self.behind.as_mut().map_or(0, |behind| behind.fill(now, rest, events))
     }
 
     fn wake(&self) -> Option<GuestTime> {
-        self.behind.as_ref().map_or_else(|_| self.proxy.wake(), Application::wake)
+        self.end().wake()
     }
 
     fn acknowledged(&mut self, now: GuestTime, total: u64, events: &mut Vec<Event>) {
         let proxys = self.proxy.handed_over();
         self.proxy.acknowledged(now, total.min(proxys), events);
-        if let Ok(behind) = &mut self.behind {
+        if let Some(behind) = &mut self.behind {
             behind.acknowledged(now, total.saturating_sub(proxys), events);
         }
     }
@@ -85,10 +91,14 @@ impl Application for Tunnel {
     }
 
     fn is_over(&self) -> bool {
-        self.behind.as_ref().map_or_else(|_| self.proxy.is_over(), Application::is_over)
+        self.end().is_over()
+    }
+
+    fn ends_sending(&self) -> bool {
+        self.end().ends_sending()
     }
 
     fn resets(&self) -> bool {
-        self.behind.as_ref().map_or_else(|_| self.proxy.resets(), Application::resets)
+        self.end().resets()
     }
 }

@@ -164,7 +164,7 @@ type Edit<'a> = &'a dyn Fn(&mut Manifest);
 #[test]
 fn a_manifest_says_nothing_that_plugfest_would_not() {
     let item = |name: &str| {
-        let qemu = manifest().run.qemu.unwrap();
+        let qemu = manifest().run.qemus.remove(0);
         Some(Recording { qemu, machine: String::new(), fw_cfg: vec![FwCfg { name: name.into() }] })
     };
     let edits: [(&str, Edit<'_>); 9] = [

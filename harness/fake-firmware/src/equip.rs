@@ -44,6 +44,7 @@ impl Behaviour {
         }
         this.pxe = *protocol == client::Protocol::Pxe;
         this.memory = machine.memory_mib.map_or(this.memory, |memory| (memory as usize) << 20);
+        this.speaks &= machine.media == client::Media::Present;
         if variables.name().is_some() {
             // Of the keys that come with a build none is ours.
             this.keys.get_or_insert_default();

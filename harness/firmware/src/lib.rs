@@ -18,8 +18,8 @@ mod url;
 
 pub use catalog::{Build, Catalog, CatalogError, Column, SelectError, Selected};
 pub use family::{
-    ALL as FAMILIES, Architecture, BootOver, ConsoleSign, Enrolment, Family, LOADER, Load, MachineSpec,
-    Medium, by_id as family_by_id,
+    ALL as FAMILIES, Architecture, BootBy, BootOver, ConsoleSign, Enrolment, Family, LOADER, Load,
+    MachineSpec, Medium, by_id as family_by_id,
 };
 pub use image::ImageError;
 pub use provenance::Provenance;

@@ -49,6 +49,9 @@ impl ChannelNumbers {
     };
 }
 
+/// QEMU's name for the card that is on the link.
+pub(crate) const NIC: &str = "nic";
+
 /// Guest time between two moments at which frames of ours arrive.
 const ARRIVAL_MICROS: u32 = 10_000;
 
@@ -164,7 +167,7 @@ pub(crate) fn arguments(config: &MachineConfig, memory: &Memory, channels: &Chan
     // Frames travel over an inherited socket: no TAP, no root, no name that another process could connect to.
     add("-netdev", socket("net", channels.frames, 2).into());
     // First in the boot order: nothing else may be tried before.
-    let mut nic = card(spec, "nic", "net", config.mac, spec.second_nic == Some(true));
+    let mut nic = card(spec, NIC, "net", config.mac, spec.second_nic == Some(true));
     if is_virtual {
         if spec.nic == "virtio-net-pci" {
             // The processor's own thread sends, 0.15 ms of guest time after the guest asked for it: another thread would

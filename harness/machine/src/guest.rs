@@ -1,7 +1,7 @@
 //! The machine as the guest's end of a segment.
 
 use crate::alarm::Alarm;
-use crate::arguments::{ChannelNumbers, arguments};
+use crate::arguments::{ChannelNumbers, NIC, arguments};
 use crate::arrivals::Arrivals;
 use crate::channel::Left;
 use crate::clock::{Beat, Clock, Signal};
@@ -94,6 +94,8 @@ pub struct Machine {
     prelude: VecDeque<GuestEvent>,
     /// The guest waits until the prelude has been delivered.
     held: bool,
+    /// The card on the link is to say that it is down.
+    unplugged: bool,
     /// The guest is being told to go on.
     going: Option<Going>,
     command_line: Vec<String>,
@@ -228,6 +230,7 @@ impl Machine {
             silence: (now, Duration::ZERO),
             prelude: VecDeque::new(),
             held: matches!(memory, Memory::Snapshot(_)),
+            unplugged: !config.spec.media_present,
             going: None,
             command_line,
             accelerator: config.accelerator,
@@ -261,6 +264,9 @@ impl Machine {
             if self.process.status().is_some() {
                 return Err(QmpError::Closed { command: "cont".into() }.into());
             }
+        }
+        if self.unplugged {
+            qmp.raw("set_link", serde_json::json!({ "name": NIC, "up": false })).await?;
         }
         if !self.held {
             self.set_going()?;

@@ -87,7 +87,8 @@ impl Qemu {
 
     /// As it is recorded in results.
     pub fn record(&self) -> QemuRecord {
-        QemuRecord { version: self.version.clone(), sha256: self.sha256.clone() }
+        let program = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        QemuRecord { program, version: self.version.clone(), sha256: self.sha256.clone() }
     }
 }
 

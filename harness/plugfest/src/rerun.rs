@@ -38,9 +38,9 @@ impl Rerun {
         Ok(Self { plan, run: run.clone(), qemus })
     }
 
-    /// The QEMU that is going to run it.
+    /// The QEMU that is going to run it, which `new` has looked up.
     pub fn qemu(&self) -> QemuRecord {
-        self.qemus.record().expect("invariant: looked up in `new`")
+        self.qemus.record().into_iter().next().expect("invariant: looked up in `new`")
     }
 
     /// The fw_cfg items whose contents are files.
@@ -73,7 +73,7 @@ impl Rerun {
         let options = Options {
             clock: self.run.clock,
             seed: self.run.seed,
-            qemu: self.qemus.record(),
+            qemus: self.qemus.record(),
             ..Options::new(directory.to_owned())
         };
         let id = self.plan.cells[0].id.clone();

@@ -33,8 +33,9 @@ pub struct RunRecord {
     pub wall_seconds: f64,
     /// Version of plugfest.
     pub plugfest: String,
-    /// QEMU, if any cell needed it.
-    pub qemu: Option<QemuRecord>,
+    /// The QEMU programs that ran guests.
+    #[serde(default)]
+    pub qemus: Vec<QemuRecord>,
     /// Which clock the guests ran on.
     pub clock: ClockMode,
     /// Seed that entropy and tie-breaks were drawn from.
@@ -104,9 +105,12 @@ fn once() -> u32 {
     1
 }
 
-/// The QEMU that ran the guests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A QEMU that ran guests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QemuRecord {
+    /// Name of the program, for example `qemu-system-x86_64`.
+    #[serde(default)]
+    pub program: String,
     /// Version as QEMU says it, for example `10.0.2 (Debian 1:10.0.2+ds-2)`.
     pub version: String,
     /// SHA-256 of the program.

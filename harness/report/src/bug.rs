@@ -47,13 +47,13 @@ fn write_report(
     }
     writeln!(out, "\n## What was tested\n\n| | |\n|---|---|")?;
     let vars = firmware.vars.as_ref().map(|vars| vars.sha256.as_str()).unwrap_or("none");
-    let qemu = run.qemu.as_ref().map(|qemu| qemu.version.as_str()).unwrap_or("none");
+    let qemus = words::qemus(run).unwrap_or_else(|| "none".to_owned());
     for (what, value) in [
         ("firmware", format!("{} {}", firmware.family, firmware.version)),
         ("from", firmware.source.clone()),
         ("SHA-256 of code", firmware.code.sha256.clone()),
         ("SHA-256 of variables", vars.to_owned()),
-        ("QEMU", qemu.to_owned()),
+        ("QEMU", qemus),
         ("clock, seed", format!("{}, {}", words::clock(run.clock), run.seed)),
         ("cell", cell.id.clone()),
         ("plugfest", run.plugfest.clone()),

@@ -190,24 +190,25 @@ fn write_provenance(out: &mut String, results: &Results, matrix: &Matrix<'_>) ->
             table_code(&record.code.sha256)
         )?;
     }
-    let (qemu, qemu_sha256) = run
-        .qemu
-        .as_ref()
-        .map_or(("none".to_owned(), String::new()), |qemu| (plain(&qemu.version), table_code(&qemu.sha256)));
     writeln!(out, "\n| run | |\n|---|---|")?;
-    for (name, value) in [
+    let qemus = run.qemus.iter().map(|qemu| {
+        let (version, sha256) = (plain(&qemu.version), table_code(&qemu.sha256));
+        (qemu.program.as_str(), format!("{version}, SHA-256 {sha256}"))
+    });
+    let known = [
         ("started", plain(&run.started)),
         ("took", words::seconds(run.wall_seconds)),
         ("plugfest", plain(&run.plugfest)),
-        ("QEMU", qemu),
-        ("SHA-256 of QEMU", qemu_sha256),
+    ];
+    let settings = [
         ("clock", words::clock(run.clock).to_owned()),
         ("seed", run.seed.to_string()),
         ("cells at a time", run.jobs.to_string()),
         ("runs of each cell", run.repeat.to_string()),
         ("retries", run.retries.to_string()),
-    ] {
-        writeln!(out, "| {name} | {value} |")?;
+    ];
+    for (name, value) in known.into_iter().chain(qemus).chain(settings) {
+        writeln!(out, "| {} | {value} |", plain(name))?;
     }
     Ok(())
 }

@@ -76,7 +76,7 @@ fn differences(runs: &[Results]) -> Vec<String> {
     let mut known: HashMap<String, (String, &str)> = HashMap::new();
     for run in runs {
         let id = run.run.id.as_str();
-        let RunRecord { plugfest, qemu, clock, seed, repeat, .. } = &run.run;
+        let RunRecord { plugfest, qemus, clock, seed, repeat, .. } = &run.run;
         let mut same = |what: String, value: String| match known.get(&what) {
             None => drop(known.insert(what, (value, id))),
             Some((other, of)) if *other != value => {
@@ -88,8 +88,9 @@ fn differences(runs: &[Results]) -> Vec<String> {
             Some(_) => {}
         };
         same("plugfest".into(), plugfest.clone());
-        if let Some(qemu) = qemu {
-            same("QEMU".into(), format!("{} ({})", qemu.version, crate::words::short(&qemu.sha256)));
+        for qemu in qemus {
+            let version = format!("{} ({})", qemu.version, crate::words::short(&qemu.sha256));
+            same(qemu.program.clone(), version);
         }
         same("the clock".into(), crate::words::clock(*clock).into());
         same("the seed".into(), seed.to_string());
@@ -128,7 +129,12 @@ fn run(id: &str, runs: &[Results]) -> RunRecord {
         started: records().map(|run| run.started.clone()).min().unwrap_or_default(),
         // They ran beside one another, on machines of their own.
         wall_seconds: records().map(|run| run.wall_seconds).fold(0.0, f64::max),
-        qemu: records().find_map(|run| run.qemu.clone()),
+        qemus: records().flat_map(|run| &run.qemus).fold(Vec::new(), |mut known, qemu| {
+            if !known.contains(qemu) {
+                known.push(qemu.clone());
+            }
+            known
+        }),
         jobs: records().map(|run| run.jobs).sum(),
         planned: first.shard.as_ref().map_or(0, |shard| shard.planned),
         interrupted: records().any(|run| run.interrupted),

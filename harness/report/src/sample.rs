@@ -36,10 +36,11 @@ pub fn results() -> Results {
             started: "2026-11-22T14:01:02Z".to_owned(),
             wall_seconds: 83.417,
             plugfest: "0.1.0".to_owned(),
-            qemu: Some(QemuRecord {
+            qemus: vec![QemuRecord {
+                program: "qemu-system-x86_64".to_owned(),
                 version: "10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)".to_owned(),
                 sha256: digest("qemu"),
-            }),
+            }],
             clock: ClockMode::Virtual,
             seed: 12_345_678_901_234_567_890,
             jobs: 2,

@@ -57,7 +57,7 @@ fn write_summary(out: &mut String, results: &Results, context: &Context<'_>) -> 
         }
     }
     let run = &results.run;
-    let qemu = run.qemu.as_ref().map(|qemu| format!(" · QEMU {}", plain(&qemu.version))).unwrap_or_default();
+    let qemu = words::qemus(run).map(|qemus| format!(" · {}", plain(&qemus))).unwrap_or_default();
     writeln!(
         out,
         "<sub>{} in {} · plugfest {}{qemu} · {} clock · seed {}</sub>",

@@ -1,7 +1,7 @@
 //! How a cell is said in few words, in every report alike.
 
 use crate::matrix;
-use record::{CellResult, ClockMode, Expected, Level, Outcome, Results, Verdict};
+use record::{CellResult, ClockMode, Expected, Level, Outcome, Results, RunRecord, Verdict};
 
 /// A verdict's sign: it says without colour what the colour says.
 pub(crate) const fn sign(verdict: Verdict, unicode: bool) -> &'static str {
@@ -29,6 +29,16 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Unsupported => "A capability that the scenario needs is missing, and that was checked.",
         Verdict::Error => "Our infrastructure failed; nothing is said about the firmware.",
     }
+}
+
+/// The QEMU that ran the guests, with the programs' names where their versions differ; `None` if no cell needed one.
+pub(crate) fn qemus(run: &RunRecord) -> Option<String> {
+    let first = run.qemus.first()?;
+    if run.qemus.iter().all(|qemu| qemu.version == first.version) {
+        return Some(format!("QEMU {}", first.version));
+    }
+    let each = run.qemus.iter().map(|qemu| format!("{} {}", qemu.program, qemu.version));
+    Some(each.collect::<Vec<_>>().join(", "))
 }
 
 /// How many cells have `verdict`.
@@ -186,4 +196,22 @@ pub(crate) const fn clock(clock: ClockMode) -> &'static str {
 /// `1 build`, `3 builds`.
 pub(crate) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distributions have all of QEMU in one version; a machine with several says which is which.
+    #[test]
+    fn one_version_of_qemu_is_said_once() {
+        let mut run = crate::sample::results().run;
+        run.qemus[0].version = "10.0.2".into();
+        run.qemus.push(record::QemuRecord { program: "qemu-system-arm".into(), ..run.qemus[0].clone() });
+        assert_eq!(qemus(&run).unwrap(), "QEMU 10.0.2");
+        run.qemus[1].version = "8.2.2".into();
+        assert_eq!(qemus(&run).unwrap(), "qemu-system-x86_64 10.0.2, qemu-system-arm 8.2.2");
+        run.qemus.clear();
+        assert_eq!(qemus(&run), None);
+    }
 }

@@ -22,8 +22,9 @@ pub struct Header {
     pub started: String,
     /// Version of plugfest.
     pub plugfest: String,
-    /// QEMU, if any cell needs it.
-    pub qemu: Option<QemuRecord>,
+    /// The QEMU programs that cells need.
+    #[serde(default)]
+    pub qemus: Vec<QemuRecord>,
     /// What the user asked for.
     pub choices: Choices,
     /// SHA-256 of the waiver files.
@@ -77,14 +78,14 @@ impl Header {
         plan: &Plan,
         missing_firmware: Vec<String>,
         waivers_sha256: String,
-        qemu: Option<QemuRecord>,
+        qemus: Vec<QemuRecord>,
     ) -> Self {
         Self {
             journal: FORMAT.into(),
             run,
             started: jiff::Timestamp::now().to_string(),
             plugfest: env!("CARGO_PKG_VERSION").into(),
-            qemu,
+            qemus,
             choices,
             waivers_sha256,
             firmware: plan.firmware.iter().map(|build| build.to_record(None)).collect(),
@@ -113,7 +114,11 @@ impl Header {
             }
         };
         compare("plugfest", &self.plugfest, &now.plugfest);
-        compare("QEMU", &say_qemu(&self.qemu), &say_qemu(&now.qemu));
+        for was in &self.qemus {
+            let is = now.qemus.iter().find(|is| is.program == was.program);
+            let is = is.map_or_else(|| "absent".to_owned(), say_qemu);
+            compare(&was.program, &say_qemu(was), &is);
+        }
         compare("the SHA-256 of the waivers", short(&self.waivers_sha256), short(&now.waivers_sha256));
         for was in &self.firmware {
             let is = now.firmware.iter().find(|is| is.id == was.id);
@@ -133,11 +138,8 @@ impl Header {
     }
 }
 
-fn say_qemu(qemu: &Option<QemuRecord>) -> String {
-    qemu.as_ref().map_or_else(
-        || "absent".to_owned(),
-        |qemu| format!("{} (SHA-256 {})", qemu.version, short(&qemu.sha256)),
-    )
+fn say_qemu(qemu: &QemuRecord) -> String {
+    format!("{} (SHA-256 {})", qemu.version, short(&qemu.sha256))
 }
 
 fn say_firmware(firmware: &FirmwareRecord) -> String {
@@ -176,7 +178,11 @@ mod tests {
             run: "r".into(),
             started: "2026-11-22T14:00:00Z".into(),
             plugfest: "0.1.0".into(),
-            qemu: Some(QemuRecord { version: "10.0.2".into(), sha256: "a".repeat(64) }),
+            qemus: vec![QemuRecord {
+                program: "qemu-system-x86_64".into(),
+                version: "10.0.2".into(),
+                sha256: "a".repeat(64),
+            }],
             choices: Choices {
                 select: Vec::new(),
                 firmware: Vec::new(),
@@ -218,7 +224,7 @@ mod tests {
     fn every_difference_is_named() {
         let mut now = header();
         now.plugfest = "0.2.0".into();
-        now.qemu = None;
+        now.qemus.clear();
         now.waivers_sha256 = "9".repeat(64);
         now.firmware[0].vars = None;
         now.firmware.truncate(1);
@@ -226,7 +232,7 @@ mod tests {
         now.scenarios.shift_remove("y/y");
         insta::assert_snapshot!(header().differences(&now).join("\n"), @r"
         plugfest was 0.1.0, and is 0.2.0
-        QEMU was 10.0.2 (SHA-256 aaaaaaaaaaaa), and is absent
+        qemu-system-x86_64 was 10.0.2 (SHA-256 aaaaaaaaaaaa), and is absent
         the SHA-256 of the waivers was bbbbbbbbbbbb, and is 999999999999
         firmware one was 1.0 (SHA-256 of code 111111111111, of variables 222222222222), and is 1.0 (SHA-256 of code 111111111111, of variables none)
         firmware two was 1.0 (SHA-256 of code 111111111111, of variables 222222222222), and is not to be had

@@ -1,7 +1,7 @@
 //! Guests that are QEMU machines.
 
 use crate::{Cell, Guests, StartError, Started, equip::midnight, kept::Kept, variables};
-use firmware::{BootOver, Firmware, MachineSpec, Medium};
+use firmware::{BootBy, BootOver, Firmware, MachineSpec, Medium};
 use machine::{
     Accel, Instruction, Machine, MachineConfig, Qemu, Snapshot, SnapshotError, Snapshots, Standby, Tape,
     choose_accelerator,
@@ -63,10 +63,9 @@ impl Qemus {
         self.0.iter().find(|(name, _)| *name == program).map(|(_, qemu)| qemu)
     }
 
-    /// As they are recorded in results: the first, which they differ from in their programs only where a distribution has them
-    /// in one version.
-    pub fn record(&self) -> Option<QemuRecord> {
-        self.0.first().map(|(_, qemu)| qemu.record())
+    /// As they are recorded in results.
+    pub fn record(&self) -> Vec<QemuRecord> {
+        self.0.iter().map(|(_, qemu)| qemu.record()).collect()
     }
 }
 
@@ -78,6 +77,9 @@ fn machine_of(firmware: &Firmware) -> Result<MachineSpec, StartError> {
     Ok(if firmware.smm { spec.with_smm() } else { spec })
 }
 
+/// A family, an architecture and a protocol.
+type SettingsOf = (&'static str, &'static str, BootBy);
+
 /// Gives each cell a QEMU of its own: resumed from its firmware's snapshot, or powered on.
 pub struct QemuGuests {
     qemus: Qemus,
@@ -88,8 +90,7 @@ pub struct QemuGuests {
     /// The user knows that this QEMU takes no snapshots.
     told_cold: OnceCell<()>,
     accelerators: RefCell<HashMap<String, Accelerator>>,
-    /// By family and architecture.
-    settings: RefCell<HashMap<(&'static str, &'static str), Option<PathBuf>>>,
+    settings: RefCell<HashMap<SettingsOf, Option<PathBuf>>>,
     /// By machine; `None` for those of which there can be no snapshot.
     taken: RefCell<HashMap<String, Option<Snapshot>>>,
     /// With the machine that each is; the last is the latest.
@@ -133,7 +134,11 @@ impl QemuGuests {
             Boot::Ipv6AfterIpv4 => BootOver::Ipv4ThenIpv6,
         };
         firmware.family.boot_over(&mut spec, over);
-        if cell.network.client.protocol == Protocol::Pxe {
+        let by = match cell.network.client.protocol {
+            Protocol::Pxe => BootBy::Pxe,
+            Protocol::Http => BootBy::Http,
+        };
+        if by == BootBy::Pxe {
             firmware.family.boot_by_pxe(&mut spec, over);
         }
         spec.menu_seconds = cell.network.client.wait_seconds;
@@ -156,7 +161,7 @@ impl QemuGuests {
                 return Err(StartError(format!("{} has no variable store to write to", firmware.id)));
             }
             (_, template) => {
-                template.cloned().map_or_else(|| self.settings(firmware, &spec), |vars| Ok(Some(vars)))?
+                template.cloned().map_or_else(|| self.settings(firmware, &spec, by), |vars| Ok(Some(vars)))?
             }
         };
         let mut config = MachineConfig {
@@ -196,9 +201,14 @@ impl QemuGuests {
     }
 
     /// The settings that a family's builds have on their medium, as a file like the above.
-    fn settings(&self, firmware: &Firmware, spec: &MachineSpec) -> Result<Option<PathBuf>, StartError> {
+    fn settings(
+        &self,
+        firmware: &Firmware,
+        spec: &MachineSpec,
+        by: BootBy,
+    ) -> Result<Option<PathBuf>, StartError> {
         let (family, architecture) = (firmware.family.id(), firmware.architecture);
-        let known = (family, architecture.as_str());
+        let known = (family, architecture.as_str(), by);
         if let Some(known) = self.settings.borrow().get(&known) {
             return Ok(known.clone());
         }
@@ -206,7 +216,7 @@ impl QemuGuests {
             Medium::Flash => self.kept.file(&settings),
             Medium::Disk(name) => self.kept.file(&payload::disk::disk_with(name, &settings)?),
         };
-        let kept = firmware.family.settings(architecture).map(keep).transpose();
+        let kept = firmware.family.settings(architecture, by).map(keep).transpose();
         let kept =
             kept.map_err(|error| StartError(format!("failed to make the settings of {family}: {error}")))?;
         self.settings.borrow_mut().insert(known, kept.clone());
@@ -330,6 +340,7 @@ impl QemuGuests {
 fn furnish(spec: &mut MachineSpec, wanted: &client::Machine) {
     spec.nic = wanted.nic.map_or(spec.nic, client::Nic::device);
     spec.nic_rom |= wanted.nic_rom == client::NicRom::Ipxe;
+    spec.media_present = wanted.media == client::Media::Present;
     spec.second_nic = wanted.second_nic.map(|place| place == client::SecondNic::First);
     spec.entropy_device = matches!(wanted.entropy, client::Entropy::Device | client::Entropy::DeviceAlone);
     if matches!(wanted.entropy, client::Entropy::DeviceAlone | client::Entropy::None) {

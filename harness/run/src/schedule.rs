@@ -48,8 +48,8 @@ pub struct Options {
     pub host_limit: Duration,
     /// Known deviations.
     pub waivers: Waivers,
-    /// QEMU, for the record.
-    pub qemu: Option<QemuRecord>,
+    /// The QEMU programs, for the record.
+    pub qemus: Vec<QemuRecord>,
     /// How often each cell runs, at least 1. The first run gives the verdict.
     pub repeat: u32,
     /// Whether to take no new cell after one that is not as expected.
@@ -70,7 +70,7 @@ impl Options {
             seed: 1,
             host_limit: Duration::from_secs(300),
             waivers: Waivers::default(),
-            qemu: None,
+            qemus: Vec::new(),
             repeat: 1,
             fail_fast: false,
             costs: Costs::default(),
@@ -348,7 +348,7 @@ impl<G: Guests, P: FnMut(Progress<'_>)> Shared<G, P> {
                 started: header.map_or(started, |header| header.started.clone()),
                 wall_seconds: self.elapsed().as_secs_f64(),
                 plugfest: env!("CARGO_PKG_VERSION").into(),
-                qemu: self.options.qemu.clone(),
+                qemus: self.options.qemus.clone(),
                 clock: self.options.clock,
                 seed: self.options.seed,
                 jobs: self.options.jobs,

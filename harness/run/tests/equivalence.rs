@@ -262,7 +262,7 @@ fn execute(plan: Plan, mode: Mode) -> Result<CellResult, String> {
         clock: mode.clock,
         seed: SEED,
         host_limit: Duration::from_secs(1800),
-        qemu: Some(qemu.record()),
+        qemus: vec![qemu.record()],
         ..Options::new(directory.path().to_owned())
     };
     let machines = QemuOptions {

@@ -258,7 +258,7 @@ fn execute(
         seed: SEED,
         host_limit: Duration::from_secs(300),
         waivers: judge::Waivers::default(),
-        qemu: Some(qemu.record()),
+        qemus: vec![qemu.record()],
         ..Options::new(directory.to_owned())
     };
     let machines = QemuOptions {

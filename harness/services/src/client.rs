@@ -5,7 +5,7 @@ mod machine;
 mod nvram;
 mod secure_boot;
 
-pub use machine::{Entropy, Machine, Nic, NicRom, SecondNic};
+pub use machine::{Entropy, Machine, Media, Nic, NicRom, SecondNic};
 pub use nvram::{BootEntry, FIRST_ENTRY, From, Nvram, OptionalData, StaticAddress, parse_mac};
 pub use secure_boot::{Listed, Mode, SecureBoot};
 

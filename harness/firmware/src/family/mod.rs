@@ -119,6 +119,8 @@ pub struct MachineSpec {
     pub nic: &'static str,
     /// Whether it brings the option ROM along that QEMU has for it.
     pub nic_rom: bool,
+    /// Whether it says that its link is up.
+    pub media_present: bool,
     /// Another card of the same model on a link where nobody is, and whether it comes first in the boot order.
     pub second_nic: Option<bool>,
     /// The card's device number on the PCI root bus.
@@ -160,6 +162,7 @@ impl MachineSpec {
             menu_seconds: 0,
             nic: "virtio-net-pci",
             nic_rom: false,
+            media_present: true,
             second_nic: None,
             nic_device: 1,
             boot_index: true,
@@ -183,6 +186,15 @@ pub enum BootOver {
     Ipv4ThenIpv6,
 }
 
+/// By which protocol a firmware is to ask for its boot file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BootBy {
+    /// As an HTTP boot client, which is offered a URL.
+    Http,
+    /// As a PXE client, which is offered the name of a file.
+    Pxe,
+}
+
 /// How firmware is told what to trust, before it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enrolment {
@@ -203,8 +215,8 @@ pub trait Family: Sync {
     fn is_about_ipv4(&self, line: &str) -> bool;
     /// The machine for a build of this family; `None` if the family does not exist for the architecture.
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec>;
-    /// What is on the [`Medium`] of a build that brings no variables: its settings, if it has any.
-    fn settings(&self, _architecture: Architecture) -> Option<Vec<u8>> {
+    /// What is on the [`Medium`] of a build that brings no variables: its settings for a boot by this protocol, if it has any.
+    fn settings(&self, _architecture: Architecture, _by: BootBy) -> Option<Vec<u8>> {
         None
     }
     /// Whether builds of this family are expected to be able to do it. A claim, not a fact: cells run all the same, and

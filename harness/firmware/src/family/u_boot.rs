@@ -5,8 +5,12 @@
 //! that of 2025.01 and later reads the file and does not start it: it wants a name of a device tree, which it has neither on the
 //! Arm board nor on a PC (boot/bootmeth_efi.c). On Arm the command is in the environment. On a PC that is nowhere, and the command
 //! is a script on a disk, which is the first thing that its own flow looks for.
+//!
+//! By HTTP nothing boots of itself. `wget` is told the host's address and the path; here the boot command takes both from the URL
+//! that DHCP brings, and looks a name up with `dns`. The other way, a boot option with the URL, is not taken: 2025.01 asks the DNS for
+//! `192.0.2.1` too (`wget_with_dns`). A port or a user name is as little understood there (`wget_validate_uri`) as by `wget`.
 
-use super::{Architecture, ConsoleSign, Family, Load, MachineSpec, Medium};
+use super::{Architecture, BootBy, ConsoleSign, Family, Load, MachineSpec, Medium};
 use record::Capability;
 
 /// The U-Boot family.
@@ -64,39 +68,46 @@ impl Family for UBoot {
         true
     }
 
-    fn settings(&self, architecture: Architecture) -> Option<Vec<u8>> {
+    fn settings(&self, architecture: Architecture, by: BootBy) -> Option<Vec<u8>> {
         // Client system architectures (RFC 5970 §3.3, "Processor Architecture Types" at IANA).
-        let number = match architecture {
-            Architecture::Ia32 => 6,
-            Architecture::X64 => 7,
-            Architecture::Arm => 10,
-            Architecture::Aa64 => 11,
+        let (pxe, http) = match architecture {
+            Architecture::Ia32 => (6, 15),
+            Architecture::X64 => (7, 16),
+            Architecture::Arm => (10, 18),
+            Architecture::Aa64 => (11, 19),
             Architecture::Riscv64 | Architecture::Loongarch64 | Architecture::Bios => return None,
         };
-        let (vci, arch) = (format!("PXEClient:Arch:{number:05}:UNDI:003000"), format!("{number:x}"));
-        let names = [("bootp_vci", &*vci), ("bootp_arch", &*arch), ("netretry", "no")];
+        let (class, number) = match by {
+            BootBy::Pxe => ("PXEClient", pxe),
+            BootBy::Http => ("HTTPClient", http),
+        };
+        let (vci, arch) = (format!("{class}:Arch:{number:05}:UNDI:003000"), format!("{number:x}"));
+        let mut names = vec![("bootp_vci", &*vci), ("bootp_arch", &*arch), ("netretry", "no")];
+        if by == BootBy::Http {
+            names.push(("autoload", "no"));
+        }
+        // A device tree would be one of QEMU's ACPI tables too many on a PC.
+        let boot = |tree: &str| match by {
+            BootBy::Pxe => format!("dhcp && bootefi ${{fileaddr}}{tree}"),
+            BootBy::Http => format!("{GET} && bootefi ${{loadaddr}}{tree}; fi"),
+        };
         Some(match self.machine(architecture)?.medium {
             Medium::Flash => {
-                let boot = "pci enum; virtio scan; dhcp && bootefi ${fileaddr} ${fdtcontroladdr}";
-                let boot = format!("{boot}; {NO_IMAGE}");
+                let boot = format!("pci enum; virtio scan; {}; {NO_IMAGE}", boot(" ${fdtcontroladdr}"));
                 environment(&[&[("bootdelay", "0"), ("bootcmd", &*boot)], &names[..]].concat())
             }
             Medium::Disk(_) => {
-                let set = names.map(|(name, value)| format!("setenv {name} {value}\n"));
-                // A device tree would be one of QEMU's ACPI tables too many.
-                script(&format!("{}dhcp && bootefi ${{fileaddr}}\n{NO_IMAGE}\n", set.concat()))
+                let set: String =
+                    names.iter().map(|(name, value)| format!("setenv {name} {value}\n")).collect();
+                script(&format!("{set}{}\n{NO_IMAGE}\n", boot("")))
             }
         })
     }
 
     fn has(&self, capability: Capability) -> bool {
         match capability {
-            Capability::Pxe => true,
-            Capability::Http
-            | Capability::Https
-            | Capability::Ipv6
-            | Capability::RamDisk
-            | Capability::SecureBoot => false,
+            Capability::Pxe | Capability::Http => true,
+            Capability::Https | Capability::Ipv6 | Capability::RamDisk | Capability::SecureBoot => false,
         }
     }
 
@@ -136,6 +147,13 @@ impl Family for UBoot {
         75
     }
 }
+
+/// DHCP, then the file of an `http` URL, whose parts are `host` and `path`. A host that is not all digits and dots is a name.
+const GET: &str = "if dhcp && setexpr host sub '^http://([^/]*)/.*' \"\\\\1\" \"${bootfile}\" \
+    && test \"${host}\" != \"${bootfile}\" && setexpr path sub '^http://[^/]*/' '/' \"${bootfile}\"; \
+    then setexpr ip sub '^[0123456789.]+$' literal \"${host}\"; \
+    if test \"${ip}\" = literal; then setenv ip \"${host}\"; else setenv ip; dns \"${host}\" ip; fi; \
+    test -n \"${ip}\" && wget ${loadaddr} \"${ip}:${path}\"";
 
 /// The end of a boot command: nothing was started, or it came back.
 const NO_IMAGE: &str = "echo '## No image was started.'";
@@ -179,9 +197,11 @@ fn script(text: &str) -> Vec<u8> {
 /// What its network code says (net/bootp.c, net/tftp.c, net/net.c), and what it says it for.
 const PHRASES: &[(&str, &str)] = &[
     ("Retry time exceeded; starting again", "no DHCP server answered in time"),
-    ("Retry count exceeded; starting again", "the TFTP server fell silent"),
+    ("Retry count exceeded; starting again", "the server of the file fell silent"),
     ("TFTP error:", "the TFTP server refused the file"),
     ("*** ERROR: `serverip' not set", "the DHCP answer named no server for the file"),
+    ("wget: Transfer Fail", "the HTTP server sent nothing, or not what `wget` takes"),
+    ("DNS: host not found", "the DNS server knows no address of the host"),
     (
         "*** WARNING: no boot file name",
         "the DHCP answer named no file, so a name is made up from the address",
@@ -209,13 +229,18 @@ mod tests {
         ] {
             assert_eq!(UBoot.console_sign(line), expected, "{line:?}");
         }
-        let flash = UBoot.settings(Architecture::Aa64).unwrap();
+        let flash = UBoot.settings(Architecture::Aa64, BootBy::Pxe).unwrap();
         assert_eq!((flash.len(), &flash[4..16]), (64 << 20, &b"bootdelay=0\0"[..]));
-        let script = UBoot.settings(Architecture::X64).unwrap();
+        let script = UBoot.settings(Architecture::X64, BootBy::Pxe).unwrap();
         let text = std::str::from_utf8(&script[72..]).unwrap();
         assert_eq!(text.lines().next(), Some("setenv bootp_vci PXEClient:Arch:00007:UNDI:003000"));
         assert_eq!(script[64..72], [0, 0, 0, u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
-        assert_eq!(UBoot.settings(Architecture::Riscv64), None);
+        // A backslash that its shell leaves of two.
+        let script = UBoot.settings(Architecture::X64, BootBy::Http).unwrap();
+        let text = std::str::from_utf8(&script[72..]).unwrap();
+        assert!(text.starts_with("setenv bootp_vci HTTPClient:Arch:00016:UNDI:003000\n"), "{text}");
+        assert!(text.contains(r#" "\\1" "${bootfile}""#), "{text}");
+        assert_eq!(UBoot.settings(Architecture::Riscv64, BootBy::Pxe), None);
         assert_eq!(UBoot.console_meaning("TFTP error: 'no' (1)"), Some("the TFTP server refused the file"));
     }
 }

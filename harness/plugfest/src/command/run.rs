@@ -256,7 +256,7 @@ fn execute(
         seed: args.seed,
         host_limit,
         waivers,
-        qemu: qemus.record(),
+        qemus: qemus.record(),
         repeat: args.repeat,
         fail_fast: args.fail_fast,
         costs: costs(out, clock),

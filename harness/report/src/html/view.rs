@@ -245,7 +245,7 @@ fn headline(results: &Results) -> String {
 fn brief(results: &Results) -> Vec<String> {
     let run = &results.run;
     let mut brief = vec![format!("Run {}", run.id), format!("plugfest {}", run.plugfest)];
-    brief.extend(run.qemu.as_ref().map(|qemu| format!("QEMU {}", qemu.version)));
+    brief.extend(words::qemus(run));
     brief.push(format!("{} clock", words::clock(run.clock)));
     brief.push(format!("took {}", words::seconds(run.wall_seconds)));
     brief.extend(words::retries(results));
@@ -260,8 +260,8 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
         ("Took", words::seconds(run.wall_seconds)),
         ("plugfest", show(&run.plugfest)),
     ];
-    if let Some(qemu) = &run.qemu {
-        facts.push(("QEMU", show(&qemu.version)));
+    for qemu in &run.qemus {
+        facts.push(("QEMU", show(&format!("{} {}", qemu.program, qemu.version))));
         facts.push(("QEMU SHA-256", show(&qemu.sha256)));
     }
     facts.push(("Clock", words::clock(run.clock).to_owned()));

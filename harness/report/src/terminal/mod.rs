@@ -83,7 +83,7 @@ impl Page<'_> {
     fn provenance(&mut self, results: &Results, matrix: &Matrix<'_>) {
         let run = &results.run;
         let mut facts = vec![format!("run {}", run.id), format!("plugfest {}", run.plugfest)];
-        facts.extend(run.qemu.as_ref().map(|qemu| format!("QEMU {}", qemu.version)));
+        facts.extend(words::qemus(run));
         facts.push(format!("{} clock", words::clock(run.clock)));
         facts.push(format!("seed {}", run.seed));
         facts.push(words::seconds(run.wall_seconds));

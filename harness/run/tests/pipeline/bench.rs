@@ -291,7 +291,7 @@ pub fn run_in(directory: TempDir, plan: Plan, guests: Fakes, setup: Setup) -> Do
         seed: 1,
         host_limit: setup.host_limit.unwrap_or(Duration::from_secs(60)),
         waivers: setup.waivers,
-        qemu: None,
+        qemus: Vec::new(),
         repeat: setup.repeat.max(1),
         fail_fast: setup.fail_fast,
         costs: setup.costs,

@@ -44,7 +44,7 @@ fn header(plan: &Plan) -> Header {
         level: Vec::new(),
         shard: None,
     };
-    Header::new("run".into(), choices, plan, Vec::new(), String::new(), None)
+    Header::new("run".into(), choices, plan, Vec::new(), String::new(), Vec::new())
 }
 
 /// A run with a journal, from its beginning.

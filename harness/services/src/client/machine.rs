@@ -12,6 +12,8 @@ pub struct Machine {
     pub nic: Option<Nic>,
     /// What the card brings along.
     pub nic_rom: NicRom,
+    /// Whether the card that is on the link says that a cable is plugged in.
+    pub media: Media,
     /// A second card, of the same model, on a link where nobody is.
     pub second_nic: Option<SecondNic>,
     /// Where the firmware can get random numbers from.
@@ -72,6 +74,17 @@ pub enum NicRom {
     None,
     /// The option ROM that QEMU has for it, which is iPXE with a driver for UEFI.
     Ipxe,
+}
+
+/// What a card says of its link (UEFI 2.11 §24.1: MediaPresent).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Media {
+    /// It is up.
+    #[default]
+    Present,
+    /// It is down, and nothing that is sent arrives anywhere.
+    Absent,
 }
 
 /// Where a second card stands in the boot order.

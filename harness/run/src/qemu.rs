@@ -124,9 +124,6 @@ impl QemuGuests {
         image: &[u8],
     ) -> Result<MachineConfig, StartError> {
         let mut spec = machine_of(firmware)?;
-        if self.options.recording.is_some() && !spec.records {
-            return Err(StartError(format!("QEMU cannot record the machine of {}", firmware.id)));
-        }
         let qemu = self.qemu(firmware)?;
         let over = match cell.network.client.boot {
             Boot::Ipv4 => BootOver::Ipv4,
@@ -143,6 +140,10 @@ impl QemuGuests {
         }
         spec.menu_seconds = cell.network.client.wait_seconds;
         furnish(&mut spec, &cell.network.client.machine);
+        // A cable is taken out by the monitor, which no recording has.
+        if self.options.recording.is_some() && !(spec.records && spec.media_present) {
+            return Err(StartError(format!("QEMU cannot record the machine of {}", firmware.id)));
+        }
         let nvram = &cell.network.client.nvram;
         spec.boot_index &= nvram.boot_index;
         // What the machine starts with.
@@ -341,6 +342,8 @@ fn furnish(spec: &mut MachineSpec, wanted: &client::Machine) {
     spec.nic = wanted.nic.map_or(spec.nic, client::Nic::device);
     spec.nic_rom |= wanted.nic_rom == client::NicRom::Ipxe;
     spec.media_present = wanted.media == client::Media::Present;
+    // A snapshot is taken at the first frame, which never comes.
+    spec.resumes &= spec.media_present;
     spec.second_nic = wanted.second_nic.map(|place| place == client::SecondNic::First);
     spec.entropy_device = matches!(wanted.entropy, client::Entropy::Device | client::Entropy::DeviceAlone);
     if matches!(wanted.entropy, client::Entropy::DeviceAlone | client::Entropy::None) {

@@ -94,7 +94,9 @@ impl Family for UBoot {
         Some(match self.machine(architecture)?.medium {
             Medium::Flash => {
                 let boot = format!("pci enum; virtio scan; {}; {NO_IMAGE}", boot(" ${fdtcontroladdr}"));
-                environment(&[&[("bootdelay", "0"), ("bootcmd", &*boot)], &names[..]].concat())
+                // The address is that of its own environment, of which nothing is left.
+                let first = [("bootdelay", "0"), ("bootcmd", &*boot), ("loadaddr", "0x40200000")];
+                environment(&[&first, &names[..]].concat())
             }
             Medium::Disk(_) => {
                 let set: String =
@@ -148,10 +150,11 @@ impl Family for UBoot {
     }
 }
 
-/// DHCP, then the file of an `http` URL, whose parts are `host` and `path`. A host that is not all digits and dots is a name.
-const GET: &str = "if dhcp && setexpr host sub '^http://([^/]*)/.*' \"\\\\1\" \"${bootfile}\" \
-    && test \"${host}\" != \"${bootfile}\" && setexpr path sub '^http://[^/]*/' '/' \"${bootfile}\"; \
-    then setexpr ip sub '^[0123456789.]+$' literal \"${host}\"; \
+/// DHCP, then the file of an `http` URL: `rest` is what follows the scheme, and a host that is not all digits and dots is a name.
+/// Its regular expressions have no ranges, and what is written back by `\1` may begin with a backslash.
+const GET: &str = "if dhcp && setexpr rest sub '^http://' '' \"${bootfile}\" && test \"${rest}\" != \"${bootfile}\"; \
+    then setexpr host sub '/.*' '' \"${rest}\"; setexpr path sub '^[^/]*' '' \"${rest}\"; \
+    setexpr ip sub '^[0123456789.]+$' literal \"${host}\"; \
     if test \"${ip}\" = literal; then setenv ip \"${host}\"; else setenv ip; dns \"${host}\" ip; fi; \
     test -n \"${ip}\" && wget ${loadaddr} \"${ip}:${path}\"";
 
@@ -235,11 +238,10 @@ mod tests {
         let text = std::str::from_utf8(&script[72..]).unwrap();
         assert_eq!(text.lines().next(), Some("setenv bootp_vci PXEClient:Arch:00007:UNDI:003000"));
         assert_eq!(script[64..72], [0, 0, 0, u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
-        // A backslash that its shell leaves of two.
         let script = UBoot.settings(Architecture::X64, BootBy::Http).unwrap();
         let text = std::str::from_utf8(&script[72..]).unwrap();
         assert!(text.starts_with("setenv bootp_vci HTTPClient:Arch:00016:UNDI:003000\n"), "{text}");
-        assert!(text.contains(r#" "\\1" "${bootfile}""#), "{text}");
+        assert!(text.contains("wget ${loadaddr} \"${ip}:${path}\" && bootefi ${loadaddr}; fi\n"), "{text}");
         assert_eq!(UBoot.settings(Architecture::Riscv64, BootBy::Pxe), None);
         assert_eq!(UBoot.console_meaning("TFTP error: 'no' (1)"), Some("the TFTP server refused the file"));
     }

@@ -77,6 +77,10 @@ fn machine_of(firmware: &Firmware) -> Result<MachineSpec, StartError> {
     Ok(if firmware.smm { spec.with_smm() } else { spec })
 }
 
+/// Bytes of image from which on a guest gets a fast processor, which it has from power-on only. EDK2 takes 60,000 instructions for a
+/// segment; on a slow processor a window of 2 MiB takes it longer than either side waits.
+const LARGE: usize = 16 << 20;
+
 /// A family, an architecture and a protocol.
 type SettingsOf = (&'static str, &'static str, BootBy);
 
@@ -373,8 +377,8 @@ impl Guests for QemuGuests {
         let MachineConfig { spec, vars, fw_cfg_files, rtc_base, .. } = &config;
         let name = format!("{} {rtc_base} {spec:?} {vars:?} {fw_cfg_files:?}", firmware.id);
         let rtc_base = unix_seconds(&config);
-        let unpacks = cell.network.image.kind.is_linux();
-        let snapshot = match config.spec.resumes && !unpacks {
+        let toils = cell.network.image.kind.is_linux() || image.len() > LARGE;
+        let snapshot = match config.spec.resumes && !toils {
             false => None,
             true => self.snapshot(&config, firmware, &name).await?,
         };
@@ -388,7 +392,7 @@ impl Guests for QemuGuests {
                 self.resumed(MachineConfig { instruction, ..config }, &name, snapshot).await?
             }
             None => {
-                let computes = unpacks || config.spec.needs_speed;
+                let computes = toils || config.spec.needs_speed;
                 let instruction = if computes { Instruction::Brief } else { config.instruction };
                 let config = MachineConfig { instruction, ..config };
                 Machine::start(config).await.map_err(start_error)?

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Value of [`Header::journal`]: name and version of the journal's format.
-pub(crate) const FORMAT: &str = "plugfest-journal/1";
+pub(crate) const FORMAT: &str = "plugfest-journal/2";
 /// Digits of a digest in a sentence.
 const SHORT: usize = 12;
 
@@ -23,7 +23,6 @@ pub struct Header {
     /// Version of plugfest.
     pub plugfest: String,
     /// The QEMU programs that cells need.
-    #[serde(default)]
     pub qemus: Vec<QemuRecord>,
     /// What the user asked for.
     pub choices: Choices,

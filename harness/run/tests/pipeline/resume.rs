@@ -276,10 +276,10 @@ fn what_is_no_journal_of_ours_is_refused() {
     for cut in 0..=header {
         assert!(matches!(refused(&whole[..cut]), JournalError::Empty(_)), "cut at {cut}");
     }
-    let newer = String::from_utf8(whole.clone()).unwrap().replace("plugfest-journal/1", "plugfest-journal/2");
+    let newer = String::from_utf8(whole.clone()).unwrap().replace("plugfest-journal/2", "plugfest-journal/3");
     let error = refused(newer.as_bytes());
     assert!(
-        matches!(&error, JournalError::Version { found, .. } if found == "plugfest-journal/2"),
+        matches!(&error, JournalError::Version { found, .. } if found == "plugfest-journal/3"),
         "{error}"
     );
     // Not at the end, so not torn by us.

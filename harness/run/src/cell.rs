@@ -432,8 +432,8 @@ impl<G: Guest> Watch<'_, G> {
                 self.attempt_started(&line);
                 Ok(None)
             }
-            Some(ConsoleSign::NothingToBoot) => Ok(Some(Ending::NothingToBoot)),
-            Some(ConsoleSign::AttemptFailed) if self.has_loaders => Ok(Some(Ending::AttemptFailed)),
+            Some(ConsoleSign::NothingToBoot) if self.is_prompt(line) => Ok(Some(Ending::NothingToBoot)),
+            Some(ConsoleSign::AttemptFailed) if self.is_prompt(line) => Ok(Some(Ending::AttemptFailed)),
             _ => Ok(None),
         }
     }
@@ -442,6 +442,11 @@ impl<G: Guest> Watch<'_, G> {
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
         let of_loader = || LOADER.console_sign(line).filter(|_| self.has_loaders);
         self.firmware.family.console_sign(line).or_else(of_loader)
+    }
+
+    /// Whether a line that has not ended never will.
+    fn is_prompt(&self, line: &str) -> bool {
+        self.firmware.family.is_prompt(line) || (self.has_loaders && LOADER.is_prompt(line))
     }
 
     fn attempt_started(&mut self, line: &str) {

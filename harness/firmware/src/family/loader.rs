@@ -39,10 +39,14 @@ impl Family for Loader {
 
     fn console_sign(&self, line: &str) -> Option<ConsoleSign> {
         // GRUB waits for somebody who types, shim and Linux for nothing.
-        if line == "grub> " || line.contains("Kernel panic - not syncing") {
+        if self.is_prompt(line) || line.contains("Kernel panic - not syncing") {
             return Some(ConsoleSign::AttemptFailed);
         }
         None
+    }
+
+    fn is_prompt(&self, line: &str) -> bool {
+        line == "grub> "
     }
 
     fn console_meaning(&self, line: &str) -> Option<&'static str> {

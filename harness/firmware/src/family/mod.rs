@@ -224,6 +224,11 @@ pub trait Family: Sync {
     fn has(&self, capability: Capability) -> bool;
     /// What a console line tells. The line is guest-controlled.
     fn console_sign(&self, line: &str) -> Option<ConsoleSign>;
+    /// Whether somebody is to type behind `line`, so that it is never ended. Nothing but a prompt ends an attempt before its line
+    /// has: how much of another line has come is chance. The line is guest-controlled.
+    fn is_prompt(&self, _line: &str) -> bool {
+        false
+    }
     /// What a line on the console means for a network engineer, where the line itself does not say. The line is guest-controlled.
     fn console_meaning(&self, line: &str) -> Option<&'static str>;
     /// How builds of this family are told what to trust and which cipher suites to offer; `None` if they cannot be.

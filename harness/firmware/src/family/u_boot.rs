@@ -139,6 +139,10 @@ impl Family for UBoot {
         None
     }
 
+    fn is_prompt(&self, line: &str) -> bool {
+        line.trim_start() == "=> "
+    }
+
     fn console_meaning(&self, line: &str) -> Option<&'static str> {
         let said = line.trim_start();
         PHRASES.iter().find(|(phrase, _)| said.starts_with(phrase)).map(|(_, meaning)| *meaning)
@@ -231,6 +235,7 @@ mod tests {
             ("Unhandled exception: Illegal instruction", Some(Crashed)),
         ] {
             assert_eq!(UBoot.console_sign(line), expected, "{line:?}");
+            assert_eq!(UBoot.is_prompt(line), line == "=> ", "{line:?}");
         }
         let flash = UBoot.settings(Architecture::Aa64, BootBy::Pxe).unwrap();
         assert_eq!((flash.len(), &flash[4..16]), (64 << 20, &b"bootdelay=0\0"[..]));

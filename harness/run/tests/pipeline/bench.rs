@@ -30,6 +30,8 @@ pub enum Link {
     Late(Duration),
     /// These frames of the guest never leave its card.
     Dumb(fn(&[u8]) -> bool),
+    /// The console comes a byte at a time, as from a QEMU that gets little of a processor.
+    Drips,
     /// The guest's process neither runs nor ends.
     Stuck,
     /// The connection to the guest's process breaks at this guest time.
@@ -53,6 +55,8 @@ pub struct FakeGuest {
     now: GuestTime,
     /// Our frames that have not arrived.
     held: VecDeque<(GuestTime, Vec<u8>)>,
+    /// What drips.
+    drops: VecDeque<u8>,
     /// How many boot entries were written for it.
     entries: usize,
 }
@@ -74,6 +78,9 @@ impl Guest for FakeGuest {
 
     async fn next(&mut self, wake: Option<GuestTime>) -> Result<GuestEvent, Broken> {
         loop {
+            if let Some(byte) = self.drops.pop_front() {
+                return Ok(GuestEvent::Console { at: self.now, bytes: vec![byte] });
+            }
             let due = self.held.front().map(|(due, _)| *due);
             let until = due.into_iter().chain(wake).min();
             let event = match self.link {
@@ -94,6 +101,7 @@ impl Guest for FakeGuest {
                 }
                 (GuestEvent::Frame { direction: Direction::FromGuest, bytes, .. }, Link::Dumb(lost))
                     if lost(bytes) => {}
+                (GuestEvent::Console { bytes, .. }, Link::Drips) => self.drops.extend(bytes),
                 _ => return Ok(event),
             }
         }
@@ -144,6 +152,7 @@ impl Guests for Fakes {
             link: if self.stuck.get() { Link::Stuck } else { link },
             now: GuestTime::ZERO,
             held: VecDeque::new(),
+            drops: VecDeque::new(),
             entries: cell.network.client.nvram.entries.len(),
         };
         let command = Some(vec!["fake-firmware".into(), format!("--attempt={attempt}")]);

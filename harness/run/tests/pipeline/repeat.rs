@@ -56,6 +56,17 @@ fn a_cell_that_always_does_the_same_is_not_flaky() {
     }
 }
 
+/// Where the bytes of a line are torn apart is the host's doing: a line must not end an attempt before its own end.
+#[test]
+fn a_console_that_comes_in_pieces_says_the_same() {
+    for client in [conforming, mute] {
+        let link = |start| if start % 2 == 0 { Link::Drips } else { Link::Good };
+        let done = repeated(4, 1, move |start| Ok((client(), link(start))));
+        let cell = done.cell("x/x");
+        assert_eq!(cell.repeats, Some(Repeats { runs: 4, differing: 0 }), "{}", cell.detail);
+    }
+}
+
 #[test]
 fn without_repeats_nothing_is_said_about_them() {
     let done = repeated(1, 1, |_| good(conforming()));

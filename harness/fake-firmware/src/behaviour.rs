@@ -147,8 +147,8 @@ pub struct Tls {
     pub trust: Trust,
     /// The date on its clock, Unix seconds.
     pub date: i64,
-    /// Whether it tells the server what is wrong before it leaves (RFC 8446 §6.2).
-    pub alerts: bool,
+    /// What it tells the server before it leaves.
+    pub leaves_with: Farewell,
     /// What it does when it is asked for another handshake.
     pub renegotiation: Renegotiation,
     /// Whether it answers a HelloRetryRequest (RFC 8446 §4.1.4), or leaves.
@@ -166,6 +166,17 @@ pub enum Opening {
     Nothing,
     /// Its HTTP request.
     PlainHttp,
+}
+
+/// What a client says before it leaves a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// What is wrong (RFC 8446 §6.2).
+    Alert,
+    /// That it closes the connection (RFC 5246 §7.2.1).
+    CloseNotify,
+    /// Nothing.
+    Nothing,
 }
 
 /// What a client does about HelloRequest (RFC 5246 §7.4.1.1).
@@ -414,7 +425,7 @@ impl Behaviour {
                 security_level: 2,
                 trust: Trust::Anchors(Vec::new()),
                 date: 0,
-                alerts: true,
+                leaves_with: Farewell::Alert,
                 renegotiation: Renegotiation::Does,
                 answers_retry: true,
                 damages_flight: false,
@@ -453,7 +464,7 @@ impl Behaviour {
                 suites: Some("kRSA:DHE:!AESCCM:!CAMELLIA:!ARIA:!PSK:!aNULL:!eNULL"),
                 server_name: ServerName::Literal,
                 security_level: 0,
-                alerts: false,
+                leaves_with: Farewell::Nothing,
                 notifies: false,
                 // It takes the handshake record for data.
                 renegotiation: Renegotiation::Breaks,

@@ -29,8 +29,8 @@ mod tls;
 mod url;
 
 pub use behaviour::{
-    Behaviour, Closing, Entry, Execution, Host, MediaType, Moment, Offers, Opening, Over, Renegotiation,
-    Request, ServerName, Suffix, Tls, TlsVersion, Trouble, TroubleKind, Trust,
+    Behaviour, Closing, Entry, Execution, Farewell, Host, MediaType, Moment, Offers, Opening, Over,
+    Renegotiation, Request, ServerName, Suffix, Tls, TlsVersion, Trouble, TroubleKind, Trust,
 };
 pub use guest::{FakeFirmware, MAC};
 pub use tls::NOT_OF_OPENSSL;

@@ -1,6 +1,6 @@
 //! The client's side of TLS, by OpenSSL over bytes in memory.
 
-use crate::behaviour::{Renegotiation, ServerName, Tls, TlsVersion, Trust};
+use crate::behaviour::{Farewell, Renegotiation, ServerName, Tls, TlsVersion, Trust};
 use crate::url::{Host, Url};
 use libssl::{Content, Wire};
 use openssl::error::ErrorStack;
@@ -9,6 +9,7 @@ use openssl::ssl::{
 };
 use openssl::x509::X509;
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
+use std::io::Write;
 
 /// Points of the shipped scenarios at which the conforming client is not one, because of its OpenSSL: it does not
 /// compare a server's keyUsage with the key exchange.
@@ -29,8 +30,7 @@ const RETRY: [u8; 32] = [
 /// TLS on one connection.
 pub(crate) struct Secure {
     stream: SslStream<Wire>,
-    /// Whether a failure is told to the server.
-    alerts: bool,
+    leaves_with: Farewell,
     leaves_at_hello_request: bool,
     leaves_at_retry: bool,
     damages_flight: bool,
@@ -53,7 +53,7 @@ impl Secure {
         let stream = stream(tls, url).ok()?;
         Some(Self {
             stream,
-            alerts: tls.alerts,
+            leaves_with: tls.leaves_with,
             leaves_at_hello_request: tls.renegotiation == Renegotiation::Breaks,
             leaves_at_retry: !tls.answers_retry,
             damages_flight: tls.damages_flight,
@@ -156,8 +156,17 @@ impl Secure {
     }
 
     fn broken(&mut self) -> Broken {
-        if !self.alerts {
-            self.stream.get_mut().take_written();
+        /// A record with the alert, which is not encrypted before the handshake is over.
+        const CLOSE_NOTIFY: &[u8] = &[21, 3, 3, 0, 2, 1, 0];
+        let stream = self.stream.get_mut();
+        match self.leaves_with {
+            Farewell::Alert => {}
+            Farewell::Nothing => drop(stream.take_written()),
+            Farewell::CloseNotify => {
+                stream.take_written();
+                // Invariant: writing to memory succeeds.
+                let _ = stream.write_all(CLOSE_NOTIFY);
+            }
         }
         Broken
     }

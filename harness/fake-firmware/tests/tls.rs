@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Transcript, boot_from, https};
-use fake_firmware::{Behaviour, Opening, Renegotiation, ServerName, Tls, TlsVersion, Trust};
+use fake_firmware::{Behaviour, Farewell, Opening, Renegotiation, ServerName, Tls, TlsVersion, Trust};
 use record::{Direction, Event, TcpEnd, TlsMessage};
 use services::NetworkSettings;
 use services::tls::{Settings, Version};
@@ -85,7 +85,7 @@ fn it_looks_at_the_certificate() {
 #[test]
 fn it_can_leave_without_a_word() {
     let mut silent = Behaviour::edk2_2022_11();
-    silent.tls.alerts = false;
+    silent.tls.leaves_with = Farewell::Nothing;
     let transcript =
         boot_from(silent, &network(|s| s.certificate.enrolled = pki::settings::Enrolled::Nothing));
     assert_eq!(alerts(&transcript), [""; 0]);

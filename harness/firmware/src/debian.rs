@@ -12,10 +12,11 @@ use std::{
 /// A second mirror is tried if the first does not answer, a third one is not: each costs up to half a minute.
 const MIRRORS: usize = 2;
 
-/// Fetches and unpacks `package` of `suite` below `scratch`.
+/// Fetches and unpacks `package` of `suite` below `scratch`: that for an `architecture` of Debian's, or for the host's.
 pub(crate) fn fetch(
     suite: &str,
     package: &str,
+    architecture: Option<&str>,
     scratch: &Path,
     say: &mut dyn FnMut(&str),
 ) -> Result<Package, SourceError> {
@@ -23,7 +24,8 @@ pub(crate) fn fetch(
     for (number, mirror) in apt::debian_mirrors()?.iter().take(MIRRORS).enumerate() {
         let directory = scratch.join(format!("apt{number}"));
         result = (|| {
-            let apt = PrivateApt::for_download(&directory, &apt::debian_source(mirror, suite)?)?;
+            let sources = apt::debian_source(mirror, suite)?;
+            let apt = PrivateApt::for_download(&directory, &sources, architecture)?;
             say(&format!("reading the package list of Debian {suite}"));
             apt.update()?;
             say(&format!("downloading {package} from Debian {suite}"));

@@ -17,6 +17,8 @@ pub enum Source {
         suite: Name,
         /// Package.
         package: Name,
+        /// Debian's architecture that it is of, where it is not the same for all.
+        architecture: Option<Name>,
     },
     /// A file or a tar archive, whose digest is known beforehand.
     Url {
@@ -43,6 +45,7 @@ struct Keys {
     distribution: Option<Archive>,
     suite: Option<Name>,
     package: Option<Name>,
+    architecture: Option<Name>,
     url: Option<String>,
     sha256: Option<String>,
     directory: Option<PathBuf>,
@@ -57,16 +60,18 @@ impl TryFrom<Keys> for Source {
                 distribution: Some(Archive::Debian),
                 suite: Some(suite),
                 package: Some(package),
+                architecture,
                 url: None,
                 sha256: None,
                 directory: None,
-            } => Ok(Self::Debian { suite, package }),
+            } => Ok(Self::Debian { suite, package, architecture }),
             Keys {
                 url: Some(url),
                 sha256: Some(sha256),
                 distribution: None,
                 suite: None,
                 package: None,
+                architecture: None,
                 directory: None,
             } => {
                 if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
@@ -85,9 +90,10 @@ impl TryFrom<Keys> for Source {
                 distribution: None,
                 suite: None,
                 package: None,
+                architecture: None,
             } => Ok(Self::Directory(directory)),
             _ => Err(
-                "a source has `distribution`, `suite` and `package`, or `url` and `sha256`, or `directory`",
+                "a source has `distribution`, `suite`, `package` and perhaps `architecture`, or `url` and `sha256`, or `directory`",
             ),
         }
     }
@@ -96,8 +102,9 @@ impl TryFrom<Keys> for Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Debian { suite, package } => {
-                write!(f, "Debian {}, package {}", suite.as_str(), package.as_str())
+            Self::Debian { suite, package, architecture } => {
+                write!(f, "Debian {}, package {}", suite.as_str(), package.as_str())?;
+                architecture.iter().try_for_each(|name| write!(f, " for {}", name.as_str()))
             }
             Self::Url { url, .. } => f.write_str(url),
             Self::Directory(directory) => write!(f, "{}", directory.display()),
@@ -165,7 +172,10 @@ pub(crate) fn fetch(
     say: &mut dyn FnMut(&str),
 ) -> Result<Package, SourceError> {
     match source {
-        Source::Debian { suite, package } => debian::fetch(suite.as_str(), package.as_str(), scratch, say),
+        Source::Debian { suite, package, architecture } => {
+            let architecture = architecture.as_ref().map(Name::as_str);
+            debian::fetch(suite.as_str(), package.as_str(), architecture, scratch, say)
+        }
         Source::Url { url, sha256 } => url::fetch(url, sha256, scratch, keep, say),
         Source::Directory(_) => unreachable!("invariant: a folder's build is used where it is"),
     }

@@ -177,12 +177,19 @@ pub struct PrivateApt {
     apt: PathBuf,
     directory: PathBuf,
     installed: Installed,
+    /// Debian's architecture of the packages, if it is not to be the host's.
+    architecture: Option<String>,
 }
 
 impl PrivateApt {
-    /// For downloads, from `sources` alone.
-    pub fn for_download(directory: &Path, sources: &str) -> Result<Self, AptError> {
-        Self::new(directory, sources, Installed::Nothing)
+    /// For downloads, from `sources` alone; of an `architecture` of Debian's, or of the host's.
+    pub fn for_download(
+        directory: &Path,
+        sources: &str,
+        architecture: Option<&str>,
+    ) -> Result<Self, AptError> {
+        let apt = Self::new(directory, sources, Installed::Nothing)?;
+        Ok(Self { architecture: architecture.map(str::to_owned), ..apt })
     }
 
     /// For installing on the host, from the host's own sources and `extra_sources`.
@@ -202,7 +209,7 @@ impl PrivateApt {
             fs::write(directory.join("apt.conf"), CONFIGURATION)
         };
         setup().map_err(io)?;
-        Ok(Self { apt, directory: directory.to_owned(), installed })
+        Ok(Self { apt, directory: directory.to_owned(), installed, architecture: None })
     }
 
     /// Fetches the package lists; fails if one of them cannot be had.
@@ -267,6 +274,9 @@ impl PrivateApt {
         command.arg("-o").arg(option("Dir::Etc::sourcelist", &path("sources.list")));
         command.arg("-o").arg(option("Dir::State::lists", &path("lists")));
         command.arg("-o").arg(option("Dir::Cache", &path("cache")));
+        if let Some(architecture) = &self.architecture {
+            command.arg("-o").arg(format!("APT::Architecture={architecture}"));
+        }
         if self.installed == Installed::Nothing {
             command.arg("-o").arg(option("Dir::State::status", &path("status")));
             for host in ["Dir::Etc::sourceparts", "Dir::Etc::preferences", "Dir::Etc::preferencesparts"] {

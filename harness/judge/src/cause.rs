@@ -93,7 +93,7 @@ causes! {
     TLS_NAME_REFUSED = "tls.name-refused", "The server refused the name that the firmware asked for (SNI).";
     TLS_NO_CLIENT_CERTIFICATE = "tls.no-client-certificate", "The server requires a certificate of its client, and the firmware presented none.";
     TLS_CLIENT_ALERT = "tls.client-alert", "The firmware ended the TLS handshake with a fatal alert.";
-    TLS_CLIENT_CLOSED_AFTER_CERTIFICATE = "tls.client-closed-after-certificate", "The firmware ended the connection without an alert once it had the server's certificate.";
+    TLS_CLIENT_CLOSED_AFTER_CERTIFICATE = "tls.client-closed-after-certificate", "The firmware ended the connection without a word of what was wrong once it had the server's certificate.";
     TLS_CLIENT_CLOSED = "tls.client-closed", "The firmware ended the connection without an alert in the TLS handshake, before it had a certificate.";
     TLS_SERVER_STALLED = "tls.server-stalled", "The server went silent in the TLS handshake, as the scenario says.";
     TLS_SERVER_CLOSED = "tls.server-closed", "The server ended the connection in the TLS handshake, as the scenario says.";
@@ -119,6 +119,7 @@ causes! {
     HTTP_BODY_INCOMPLETE = "http.body-incomplete", "The firmware did not receive the whole image.";
     HTTP_STOPPED_AFTER_HEAD = "http.stopped-after-head", "HEAD was answered well, but the firmware did not send GET.";
 
+    IMAGE_CHAIN_STOPPED = "image.chain-stopped", "A file that comes before the image was delivered whole, and what was in it did not ask for the next one.";
     IMAGE_NOT_STARTED = "image.not-started", "The whole image was delivered, but the firmware did not start it.";
     IMAGE_DENIED = "image.denied", "The whole image was delivered, and the firmware says that it is not allowed to start it.";
     IMAGE_NO_PROOF = "image.no-proof", "The firmware says that it started an image, but this cell's image never announced itself.";

@@ -6,8 +6,11 @@ use crate::tls::Handshake;
 use record::{
     Dhcp4Message, Direction, Endpoint, Entry, Event, FrameProtocol, GuestTime, HeaderField, Stage, TcpEnd,
 };
-
 use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// For how long a client may think about a certificate: big numbers take a slow processor seconds.
+const THOUGHT: Duration = Duration::from_secs(10);
 
 /// Port of DNS servers.
 const DNS: u16 = 53;
@@ -22,6 +25,13 @@ pub(crate) struct Exchange<'a> {
     pub delivered: bool,
     /// What our server did instead of the rest of the response.
     pub interrupted: Option<&'a str>,
+}
+
+impl Exchange<'_> {
+    /// Whether the whole of something else than the image was got.
+    pub fn is_delivered_without_image(&self) -> bool {
+        self.delivered && self.method == "GET" && matches!(self.answer, Answer::Response { image: false, .. })
+    }
 }
 
 /// What our server did with a request.
@@ -108,7 +118,10 @@ impl<'a> Facts<'a> {
     fn take(&mut self, at: GuestTime, event: &'a Event) {
         let answered =
             [Handshake::take(&mut self.handshakes, event), self.ipv6.take(event), self.names.take(at, event)];
-        if answered.contains(&true) {
+        // Who answers with an alert after some thought has not waited for us.
+        let is_alert = matches!(event, Event::TlsAlert { direction: Direction::FromGuest, .. });
+        let thought = self.last_answer.filter(|_| is_alert).is_some_and(|asked| at.since(asked) < THOUGHT);
+        if answered.contains(&true) || thought {
             self.last_answer = Some(at);
         }
         match event {

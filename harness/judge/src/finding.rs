@@ -307,6 +307,9 @@ fn http_cause(facts: &Facts<'_>, stage: Stage, ending: Ending) -> (Cause, Option
     if matches!(last.answer, Answer::Pending | Answer::None) {
         return (HTTP_NO_ANSWER, Some(last.method.to_owned()));
     }
+    if last.is_delivered_without_image() {
+        return (IMAGE_CHAIN_STOPPED, Some(last.target.to_owned()));
+    }
     if !media_type_is_known(header("content-type")) {
         let media_type =
             header("content-type").map_or("no Content-Type".into(), |value| format!("{value:?}"));

@@ -19,6 +19,8 @@ pub(crate) struct Handshake<'a> {
     withheld: Option<(bool, &'a str)>,
     renegotiation: Option<Renegotiation>,
     failed: Option<(TlsFailure, &'a str)>,
+    /// The firmware said in the middle of it that it closes the connection (RFC 5246 §7.2.1).
+    left: bool,
     ended: Option<TcpEnd>,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Handshake<'a> {
             Event::TlsEstablished { connection, .. } => Self::of(all, *connection).established = true,
             Event::TlsAlert { connection, direction, level, code, description } => {
                 let it = Self::of(all, *connection);
+                it.left |= *code == 0 && *direction == Direction::FromGuest && !it.established;
                 let known = it.alert.is_some_and(|(_, level, _)| level == AlertLevel::Fatal);
                 // close_notify ends what went well (RFC 8446 §6.1).
                 if !known && *code != 0 {
@@ -126,6 +129,7 @@ impl<'a> Handshake<'a> {
         }
         if let Some((reason, why)) = self.failed
             && reason != TlsFailure::Alert
+            && !self.left
         {
             let why = || Some(why.to_owned());
             return match reason {
@@ -159,14 +163,13 @@ impl<'a> Handshake<'a> {
         if self.established {
             return (TLS_NO_REQUEST, self.ending());
         }
-        match self.ended {
-            Some(TcpEnd::GuestFin | TcpEnd::GuestReset) if self.certificate_sent => {
+        let left = self.left || matches!(self.ended, Some(TcpEnd::GuestFin | TcpEnd::GuestReset));
+        match left {
+            true if self.certificate_sent => {
                 (TLS_CLIENT_CLOSED_AFTER_CERTIFICATE, Some(format!("closed after {}", self.after(server))))
             }
-            Some(TcpEnd::GuestFin | TcpEnd::GuestReset) => {
-                (TLS_CLIENT_CLOSED, Some(format!("closed after {}", self.after(server))))
-            }
-            _ => (TLS_HANDSHAKE_INCOMPLETE, Some(format!("nothing came after {}", self.after(server)))),
+            true => (TLS_CLIENT_CLOSED, Some(format!("closed after {}", self.after(server)))),
+            false => (TLS_HANDSHAKE_INCOMPLETE, Some(format!("nothing came after {}", self.after(server)))),
         }
     }
 

@@ -49,7 +49,10 @@ enum Form {
     /// A network bootstrap program for a PC BIOS.
     Nbp,
     /// The first process of Linux.
-    Init,
+    Init {
+        /// Among them for which machine it is.
+        linker_flags: &'static [&'static str],
+    },
 }
 
 /// Every architecture.
@@ -140,7 +143,25 @@ pub const TARGETS: &[Target] = &[
         llvm: LLVM_14,
         triple: "x86_64-unknown-linux-gnu",
         flags: LINUX_FLAGS,
-        form: Form::Init,
+        form: Form::Init { linker_flags: &["-m", "elf_x86_64", "-static", "--strip-all", "--build-id=none"] },
+    },
+    Target {
+        architecture: "linux-aa64",
+        llvm: LLVM_14,
+        triple: "aarch64-unknown-linux-gnu",
+        flags: LINUX_FLAGS,
+        form: Form::Init {
+            // Debian's kernel has pages of 4 KiB; for 64 KiB the file would be as large.
+            linker_flags: &[
+                "-m",
+                "aarch64linux",
+                "-z",
+                "max-page-size=4096",
+                "-static",
+                "--strip-all",
+                "--build-id=none",
+            ],
+        },
     },
 ];
 
@@ -153,7 +174,7 @@ impl Target {
         match self.form {
             Form::Efi { .. } | Form::EfiOfElf { .. } => &["main.c", "announcement.c", "transmit.c"],
             Form::Nbp => &["nbp.c", "announcement.c"],
-            Form::Init => &["init.c", "announcement.c"],
+            Form::Init { .. } => &["init.c", "announcement.c"],
         }
     }
 
@@ -162,7 +183,7 @@ impl Target {
             Form::Efi { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h"],
             Form::EfiOfElf { .. } => &["arch.h", "uefi.h", "announcement.h", "transmit.h", "efi.ld"],
             Form::Nbp => &["arch.h", "uefi.h", "announcement.h", "nbp.ld"],
-            Form::Init => &["arch.h", "uefi.h", "announcement.h"],
+            Form::Init { .. } => &["arch.h", "uefi.h", "announcement.h"],
         }
     }
 
@@ -171,16 +192,15 @@ impl Target {
         match self.form {
             Form::Nbp => Some("nbp.ld"),
             Form::EfiOfElf { .. } => Some("efi.ld"),
-            Form::Efi { .. } | Form::Init => None,
+            Form::Efi { .. } | Form::Init { .. } => None,
         }
     }
 
     fn linker(&self) -> (&'static str, &'static [&'static str]) {
         match self.form {
             Form::Efi { .. } => ("lld-link", EFI_LINKER_FLAGS),
-            Form::EfiOfElf { linker_flags } => ("ld.lld", linker_flags),
+            Form::EfiOfElf { linker_flags } | Form::Init { linker_flags } => ("ld.lld", linker_flags),
             Form::Nbp => ("ld.lld", NBP_LINKER_FLAGS),
-            Form::Init => ("ld.lld", INIT_LINKER_FLAGS),
         }
     }
 }
@@ -205,8 +225,6 @@ const EFI_LINKER_FLAGS: &[&str] = &[
 ];
 
 const NBP_LINKER_FLAGS: &[&str] = &["-m", "elf_i386", "--oformat", "binary"];
-
-const INIT_LINKER_FLAGS: &[&str] = &["-m", "elf_x86_64", "-static", "--strip-all", "--build-id=none"];
 
 /// Why the images could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -281,7 +299,7 @@ pub fn build(target: &Target) -> Result<Vec<u8>, CompileError> {
             image = pe::as_in_file(&image)
                 .expect("invariant: the linker script writes the headers of a PE image");
         }
-        Form::Efi { machine: None } | Form::Nbp | Form::Init => {}
+        Form::Efi { machine: None } | Form::Nbp | Form::Init { .. } => {}
     }
     Ok(image)
 }
@@ -291,7 +309,7 @@ pub fn image_path(target: &Target) -> PathBuf {
     let extension = match target.form {
         Form::Efi { .. } | Form::EfiOfElf { .. } => "efi",
         Form::Nbp => "0",
-        Form::Init => "elf",
+        Form::Init { .. } => "elf",
     };
     package().join(format!("images/payload-{}.{extension}", target.architecture))
 }

@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Image] = &[
     Image { architecture: "loongarch64", bytes: include_bytes!("../images/payload-loongarch64.efi") },
     Image { architecture: "bios", bytes: include_bytes!("../images/payload-bios.0") },
     Image { architecture: "linux-x64", bytes: include_bytes!("../images/payload-linux-x64.elf") },
+    Image { architecture: "linux-aa64", bytes: include_bytes!("../images/payload-linux-aa64.elf") },
 ];
 
 /// What precedes the nonce in an image; `slot` in `efi/announcement.c`. After the nonce come where the content is, and how long.
@@ -163,7 +164,10 @@ mod tests {
             assert_eq!(markers, 1, "{}", image.architecture);
             assert_eq!(image.nonce_at() % 16, 0, "{}", image.architecture);
             assert_eq!(image.bytes[image.nonce_at()..][..24], [0; 24], "{}", image.architecture);
-            assert_eq!(image.is_pe(), !["bios", "linux-x64"].contains(&image.architecture));
+            assert_eq!(
+                image.is_pe(),
+                image.architecture != "bios" && !image.architecture.starts_with("linux-")
+            );
             assert!(image.bytes.len() <= 8192, "{}", image.bytes.len());
         }
         let machines = ALL.iter().map(|image| (image.architecture, image.machine()));
@@ -177,7 +181,8 @@ mod tests {
                 ("riscv64", 0x5064),
                 ("loongarch64", 0x6264),
                 ("bios", 0),
-                ("linux-x64", 0)
+                ("linux-x64", 0),
+                ("linux-aa64", 0)
             ]
         );
     }

@@ -22,9 +22,11 @@ const PROGRAM: u32 = 0o100_755;
 const FOLDER: u32 = 0o040_755;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
-/// The modules of these `names`, in their order, from an archive that is compressed with gzip.
+/// The modules of these `names`, in their order, from an archive that is compressed with gzip. Those that the kernel has built in, by
+/// its list of them (`modules.builtin`), are left out, as modprobe(8) does.
 pub fn modules(archive: &[u8], names: &[String]) -> Result<Vec<Vec<u8>>, InitramfsError> {
     let mut found: Vec<Option<Vec<u8>>> = vec![None; names.len()];
+    let mut built_in = String::new();
     let mut rest: Box<dyn Read + '_> = Box::new(GzDecoder::new(archive).take(LIMIT));
     loop {
         let mut reader = newc::Reader::new(rest)?;
@@ -32,20 +34,30 @@ pub fn modules(archive: &[u8], names: &[String]) -> Result<Vec<Vec<u8>>, Initram
         if entry.is_trailer() {
             break;
         }
-        let file = entry.name().rsplit('/').next().unwrap_or_default();
-        let name = file.strip_suffix(".ko").map(|name| name.replace('-', "_"));
+        let is_list = entry.name().ends_with("/modules.builtin");
+        let name = module_name(entry.name());
         let place = names.iter().position(|wanted| name.as_ref() == Some(wanted));
         if let Some(place) = place {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes)?;
             found[place] = Some(bytes);
+        } else if is_list {
+            reader.read_to_string(&mut built_in)?;
         }
         rest = reader.finish()?;
     }
+    let built_in: Vec<String> = built_in.lines().filter_map(module_name).collect();
+    let wanted = names.iter().zip(found).filter(|(name, bytes)| bytes.is_some() || !built_in.contains(name));
     let missing = |(name, bytes): (&String, Option<Vec<u8>>)| {
         bytes.ok_or_else(|| InitramfsError::NoModule(name.clone()))
     };
-    names.iter().zip(found).map(missing).collect()
+    wanted.map(missing).collect()
+}
+
+/// As in `/proc/modules`; `None` if this is no module's file.
+fn module_name(path: &str) -> Option<String> {
+    let file = path.rsplit('/').next()?.strip_suffix(".ko")?;
+    Some(file.replace('-', "_"))
 }
 
 /// An archive with `init` as first process, which loads `modules`.
@@ -97,10 +109,14 @@ mod tests {
         let archive = compressed(&[
             ("lib/modules/6.1/kernel/net/virtio_net.ko", b"net"),
             ("etc/virtio_net.conf", b"other"),
+            (
+                "lib/modules/6.1/modules.builtin",
+                b"kernel/drivers/virtio/virtio-ring.ko\nkernel/fs/ext4/ext4.ko\n",
+            ),
             ("lib/modules/6.1/kernel/net/core/net-failover.ko", b"failover"),
         ]);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let found = modules(&archive, &names(&["net_failover", "virtio_net"])).unwrap();
+        let found = modules(&archive, &names(&["virtio_ring", "net_failover", "virtio_net"])).unwrap();
         assert_eq!(found, [b"failover".to_vec(), b"net".to_vec()]);
         assert_eq!(
             modules(&archive, &names(&["e1000"])).unwrap_err().to_string(),

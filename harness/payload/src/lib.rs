@@ -195,7 +195,7 @@ mod tests {
     fn an_unknown_architecture_says_what_there_is() {
         assert_eq!(
             Payload::new("vax", [0; 16]).unwrap_err().to_string(),
-            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, riscv64, loongarch64, bios, linux-x64"
+            "failed to find a payload for architecture `vax`: there are ia32, x64, arm, aa64, riscv64, loongarch64, bios, linux-x64, linux-aa64"
         );
     }
 }

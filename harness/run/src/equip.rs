@@ -160,8 +160,9 @@ fn equipment(
         of_date.clone()
     });
     let mut fw_cfg: Vec<(String, Arc<[u8]>)> = Vec::new();
-    if enrolment == Some(Enrolment::Edk2FwCfg) && chain.is_some() {
-        let own = identity.as_ref().map(|identity| &identity.anchors).filter(|_| client.trust == Trust::Own);
+    if enrolment.is_some() && chain.is_some() {
+        let is_own = client.trust == Trust::Own || enrolment == Some(Enrolment::OwnByEdk2FwCfg);
+        let own = identity.as_ref().map(|identity| &identity.anchors).filter(|_| is_own);
         let bundle = bundles.entry((client.trust, client.date, own.cloned())).or_insert_with(|| {
             let anchors = own.cloned().unwrap_or_else(|| anchors(&minted.servers, client.date));
             let bundle = pki.edk2_bundle(client.trust, &anchors, midnight(client.date));

@@ -67,6 +67,12 @@ impl Cell {
         let control = SHIPPED.iter().any(|(id, _)| self.scenario == *id);
         self.lacks.filter(|_| control && !self.control)
     }
+
+    /// Whether its guest starts with variables that the scenario has written.
+    pub(crate) fn writes_variables(&self) -> bool {
+        let client = &self.network.client;
+        !client.nvram.entries.is_empty() || client.secure_boot.is_set()
+    }
 }
 
 /// What a run is going to do.

@@ -158,8 +158,7 @@ impl QemuGuests {
             None => first.vars.as_ref(),
         }
         .map(|vars| &vars.path);
-        let is_written = !nvram.entries.is_empty() || cell.network.client.secure_boot.is_set();
-        let vars = match (is_written, brought) {
+        let vars = match (cell.writes_variables(), brought) {
             (true, Some(template)) => Some(self.vars(template, &spec, cell, image)?),
             // Nothing is asked of a build that cannot do it; it is only probed.
             (true, None) if cell.lacks.is_none() => {

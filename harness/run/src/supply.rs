@@ -13,12 +13,19 @@ pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn F
     let mut known: HashMap<String, Result<Arc<[u8]>, Unequipped>> = HashMap::new();
     let mut unpacked: HashMap<_, Result<Arc<[Vec<u8>]>, Unequipped>> = HashMap::new();
     for cell in &mut plan.cells {
-        if let Some(name) = cell.network.client.variables.name() {
-            let firmware = plan.firmware[cell.firmware].in_flash();
-            if !firmware.files.contains_key(name) {
-                let why = format!("{} brings no variables that the catalog calls `{name}`.", firmware.id);
-                cell.equipment = Err(Unequipped::Unsupported(why));
+        let firmware = plan.firmware[cell.firmware].in_flash();
+        let missing = match cell.network.client.variables.name() {
+            Some(name) if !firmware.files.contains_key(name) => {
+                Some(format!("{} brings no variables that the catalog calls `{name}`.", firmware.id))
             }
+            // What the build lacks besides is probed, and needs no variables for that.
+            None if cell.writes_variables() && cell.lacks.is_none() && firmware.vars.is_none() => {
+                Some(format!("{} brings no UEFI variables that could be written.", firmware.id))
+            }
+            _ => None,
+        };
+        if let Some(why) = missing {
+            cell.equipment = Err(Unequipped::Unsupported(why));
         }
         let architecture = plan.firmware[cell.firmware].architecture.as_str();
         let files = cell.network.http.files.iter_mut();

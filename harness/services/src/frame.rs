@@ -60,6 +60,8 @@ pub(crate) struct Segment {
     pub(crate) sequence: u32,
     /// The acknowledgment number, where the ACK flag makes it significant (RFC 9293 §3.1).
     pub(crate) acknowledgment: Option<u32>,
+    /// As it is in the header.
+    pub(crate) window: u16,
     pub(crate) syn: bool,
     pub(crate) fin: bool,
     pub(crate) rst: bool,
@@ -79,10 +81,46 @@ pub(crate) fn segment(frame: &[u8]) -> Option<Segment> {
         to: Endpoint::new(to, tcp.destination_port()),
         sequence: tcp.sequence_number(),
         acknowledgment: tcp.ack().then(|| tcp.acknowledgment_number()),
+        window: tcp.window_size(),
         syn: tcp.syn(),
         fin: tcp.fin(),
         rst: tcp.rst(),
     })
+}
+
+/// The largest segment and the window's shift that a SYN offers (RFC 9293 §3.2, RFC 7323 §2.2).
+pub(crate) fn opening_options(frame: &[u8]) -> (Option<u16>, Option<u8>) {
+    let Ok(packet) = SlicedPacket::from_ethernet(frame) else { return (None, None) };
+    let Some(TransportSlice::Tcp(tcp)) = &packet.transport else { return (None, None) };
+    let (mut segment, mut scale) = (None, None);
+    for option in tcp.options_iterator().map_while(Result::ok) {
+        match option {
+            TcpOptionElement::MaximumSegmentSize(bytes) => segment = Some(bytes),
+            TcpOptionElement::WindowScale(shift) => scale = Some(shift),
+            _ => {}
+        }
+    }
+    (segment, scale)
+}
+
+/// Changes the window of the TCP segment in `frame`, and its checksum by as much (RFC 1624 §3), so that a wrong one stays wrong.
+pub(crate) fn set_window(frame: &mut [u8], window: u16) {
+    const WINDOW: usize = 14;
+    const CHECKSUM: usize = 16;
+    let found = SlicedPacket::from_ethernet(frame).ok().and_then(|packet| match &packet.transport {
+        // Padding may follow the segment, and headers of many lengths precede it.
+        Some(TransportSlice::Tcp(tcp)) => {
+            let at = tcp.slice().as_ptr().addr() - frame.as_ptr().addr();
+            Some((at, tcp.window_size(), tcp.checksum()))
+        }
+        _ => None,
+    });
+    let Some((at, before, checksum)) = found else { return };
+    let sum = u32::from(!checksum) + u32::from(!before) + u32::from(window);
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or_default();
+    frame[at + WINDOW..at + WINDOW + 2].copy_from_slice(&window.to_be_bytes());
+    frame[at + CHECKSUM..at + CHECKSUM + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// Builds a frame in which our server, as a router, tells the sender of the packet in `frame` that it is not delivered (RFC 792).

@@ -8,6 +8,7 @@ mod application;
 mod connection;
 mod device;
 mod settings;
+mod window;
 
 use crate::{
     address, delay, dns, frame,
@@ -32,6 +33,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
+use window::Window;
 use wire::{GuestTime, Outbox};
 
 /// Connections at the same time.
@@ -181,11 +183,11 @@ impl Stack {
                 return self.settle(now, out);
             }
         }
-        let listening = opening.is_some_and(|syn| self.listen(&syn));
+        let listening = opening.is_some_and(|syn| self.listen(&syn, bytes));
         // smoltcp 0.14 takes any IPv6 packet whose destination ends as one of its addresses does.
         let for_another =
             frame6::destination(bytes).is_some_and(|to| !to.is_multicast() && !self.is_ours(to.into()));
-        self.device.incoming = (!for_another).then(|| bytes.to_vec());
+        self.device.incoming = (!for_another).then(|| self.shown(now, segment.as_ref(), bytes));
         // Nothing is sent yet but answers by the stack itself, so that a response carries the request's ACK.
         self.interface.poll_ingress_single(instant(now), &mut self.device, &mut self.sockets);
         if let Some(syn) = opening {
@@ -217,8 +219,19 @@ impl Stack {
         self.wake
     }
 
+    /// A frame from the guest as the stack is shown it.
+    fn shown(&mut self, now: GuestTime, segment: Option<&Segment>, bytes: &[u8]) -> Vec<u8> {
+        let mut shown = bytes.to_vec();
+        let between = |c: &&mut Connection, s: &Segment| c.is_between(s.from, s.to);
+        let of = segment.and_then(|s| self.connections.iter_mut().find(|c| between(c, s)).zip(segment));
+        if let Some((connection, segment)) = of {
+            connection.window.show(now, segment, &mut shown);
+        }
+        shown
+    }
+
     /// Makes a socket listen for this SYN; whether there is one.
-    fn listen(&mut self, syn: &Segment) -> bool {
+    fn listen(&mut self, syn: &Segment, bytes: &[u8]) -> bool {
         let number = self.latest.saturating_add(1);
         if !self.is_ours(syn.to.address) {
             return false;
@@ -245,7 +258,8 @@ impl Stack {
             return false;
         }
         let socket = self.sockets.add(socket);
-        let mut connection = Connection::new(syn.from, syn.to, socket, session);
+        let window = Window::new(bytes, self.device.max_segment(syn.to.address.is_ipv6()));
+        let mut connection = Connection::new(syn.from, syn.to, window, socket, session);
         if syn.to.port != dns::SERVER_PORT {
             connection.misbehave(
                 delay::duration(self.settings.read_after_seconds),

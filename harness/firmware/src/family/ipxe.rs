@@ -1,7 +1,7 @@
 //! iPXE as an EFI application, started by a firmware of another build that has no network stack of its own here.
 
-use super::edk2::{IPV4_SUPPORT, IPV6_SUPPORT};
-use super::{Architecture, ConsoleSign, Family, Load, MachineSpec};
+use super::edk2::{Edk2, IPV4_SUPPORT, IPV6_SUPPORT};
+use super::{Architecture, ConsoleSign, Enrolment, Family, Load, MachineSpec};
 use record::Capability;
 
 /// The iPXE family.
@@ -13,12 +13,15 @@ impl Family for Ipxe {
     }
 
     fn machine(&self, architecture: Architecture) -> Option<MachineSpec> {
-        (architecture == Architecture::X64).then(|| MachineSpec {
+        if !matches!(architecture, Architecture::X64 | Architecture::Aa64) {
+            return None;
+        }
+        Some(MachineSpec {
             load: Load::Kernel,
             // The firmware below has no network stack of its own: it would boot what iPXE does not.
             fw_cfg: vec![(IPV4_SUPPORT, "n".into()), (IPV6_SUPPORT, "n".into())],
             boot_index: false,
-            ..MachineSpec::pc()
+            ..Edk2.machine(architecture)?
         })
     }
 
@@ -53,6 +56,11 @@ impl Family for Ipxe {
 
     fn console_meaning(&self, line: &str) -> Option<&'static str> {
         PHRASES.iter().find(|(phrase, _)| line.contains(phrase)).map(|(_, meaning)| *meaning)
+    }
+
+    fn enrolment(&self) -> Option<Enrolment> {
+        // EFI_TLS_CA_CERTIFICATE_VARIABLE, which the firmware below makes.
+        Some(Enrolment::OwnByEdk2FwCfg)
     }
 
     fn longest_timeout_seconds(&self) -> u32 {

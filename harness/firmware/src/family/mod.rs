@@ -200,6 +200,9 @@ pub enum BootBy {
 pub enum Enrolment {
     /// By fw_cfg, as EFI_SIGNATURE_LISTs and suite numbers under `etc/edk2/https/`.
     Edk2FwCfg,
+    /// By fw_cfg as well, from which the firmware below makes the variable that is read. It stops at a certificate that it does
+    /// not understand, so a cell has the anchors of its own server only. Suites are its own.
+    OwnByEdk2FwCfg,
 }
 
 /// One family of firmware.

@@ -344,6 +344,17 @@ fn plain() -> Vec<Row> {
         ),
         // image
         row(
+            "chain-stopped",
+            concat!(
+                "{ dhcp4: { bootfile: 'http://{server4}/loader.efi' }, image: { url: 'http://{server4}/payload.efi' }, ",
+                "http: { files: [{ url: 'http://{server4}/loader.efi', text: no loader, content_type: application/efi }] } }",
+            ),
+            conforming(),
+            Refuses,
+            Stage::Get,
+            "image.chain-stopped",
+        ),
+        row(
             "not-started",
             PLAIN,
             Behaviour { execution: Execution::Rejects, ..conforming() },

@@ -3,7 +3,7 @@
 use crate::bench::{Fakes, build, plan, run, scenario};
 use crate::causes::{Row, row, run_table};
 use fake_firmware::{
-    Behaviour, Moment, Opening, Renegotiation, ServerName, Tls, TlsVersion, TroubleKind, Trust,
+    Behaviour, Farewell, Moment, Opening, Renegotiation, ServerName, Tls, TlsVersion, TroubleKind, Trust,
 };
 use record::{Outcome, Stage, Verdict};
 use std::path::Path;
@@ -141,7 +141,15 @@ pub fn rows() -> Vec<Row> {
         row(
             "tls-small-key",
             "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { certificate: { leaf: { key: rsa-1024 } } } }",
-            client(|t| t.alerts = false),
+            client(|t| t.leaves_with = Farewell::Nothing),
+            Refuses,
+            Tls,
+            "tls.client-closed-after-certificate",
+        ),
+        row(
+            "tls-notified",
+            "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { version: '1.2', certificate: { leaf: { key: rsa-1024 } } } }",
+            client(|t| t.leaves_with = Farewell::CloseNotify),
             Refuses,
             Tls,
             "tls.client-closed-after-certificate",
@@ -149,7 +157,9 @@ pub fn rows() -> Vec<Row> {
         row(
             "tls-retry",
             "{ dhcp4: { bootfile: 'https://{server4}/boot.efi' }, tls: { min_version: '1.3', groups: [secp256r1] } }",
-            client(|t| (t.groups, t.answers_retry, t.alerts) = (Some("X25519:P-256"), false, false)),
+            client(|t| {
+                (t.groups, t.answers_retry, t.leaves_with) = (Some("X25519:P-256"), false, Farewell::Nothing)
+            }),
             Refuses,
             Tls,
             "tls.client-closed",

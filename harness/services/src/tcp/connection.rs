@@ -3,7 +3,7 @@
 //! Our side closes as RFC 9112 §9.6 asks: FIN after the last response, then input is dropped until the guest has
 //! acknowledged the FIN, and only what comes after that is answered with RST.
 
-use super::Application;
+use super::{Application, window::Window};
 use crate::frame::Segment;
 use record::{Endpoint, Event, TcpEnd};
 use smoltcp::{
@@ -20,6 +20,7 @@ const LINGER: Duration = Duration::from_secs(60);
 pub(super) struct Connection {
     pub(super) guest: Endpoint,
     pub(super) ours: Endpoint,
+    pub(super) window: Window,
     pub(super) socket: SocketHandle,
     session: Box<dyn Application>,
     established: bool,
@@ -46,12 +47,14 @@ impl Connection {
     pub(super) fn new(
         guest: Endpoint,
         ours: Endpoint,
+        window: Window,
         socket: SocketHandle,
         session: Box<dyn Application>,
     ) -> Self {
         Self {
             guest,
             ours,
+            window,
             socket,
             session,
             established: false,

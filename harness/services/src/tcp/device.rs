@@ -33,6 +33,12 @@ impl Device {
         Self { incoming: None, sent: Vec::new(), frame }
     }
 
+    /// Bytes of data in the largest segment.
+    pub(super) fn max_segment(&self, ipv6: bool) -> u16 {
+        let headers = ETHERNET + if ipv6 { IPV6 } else { IPV4 } + TCP;
+        u16::try_from(self.frame.saturating_sub(headers)).unwrap_or(u16::MAX)
+    }
+
     /// Bytes before a packet.
     pub(super) const ETHERNET: usize = ETHERNET;
 

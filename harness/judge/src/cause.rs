@@ -47,7 +47,7 @@ causes! {
     RA_NO_DEFAULT_ROUTER = "ra.no-default-router", "The server is off-link and there is no default router: no router advertisement with a lifetime (RFC 4861 §6.3.4).";
     RA_NOT_FORWARDED = "ra.not-forwarded", "The firmware's packets went to a router that did not forward them.";
 
-    DHCP6_NOT_ASKED = "dhcp6.not-asked", "The firmware configured its interface, but never asked a DHCPv6 server for a boot over HTTP.";
+    DHCP6_NOT_ASKED = "dhcp6.not-asked", "The firmware configured its interface, but never asked a DHCPv6 server for a boot.";
     DHCP6_NO_SERVER = "dhcp6.no-server", "The firmware solicited stateful DHCPv6, and there is no DHCPv6 server on the link.";
     DHCP6_SERVER_STATELESS = "dhcp6.server-stateless", "The firmware solicited stateful DHCPv6, the server is stateless, and nobody assigned an address (RFC 8415 §6.1).";
     DHCP6_NO_ANSWER = "dhcp6.no-answer", "The firmware solicited an address and a boot file from DHCPv6 servers, and got no answer.";

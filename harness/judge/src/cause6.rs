@@ -33,12 +33,12 @@ fn noted<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
 type Cited = (Cause, Option<String>, Option<String>);
 
 fn dhcp6_cause(facts: &Facts6<'_>) -> Cited {
-    let frames = |message| cited(facts.http_asked(message).map(|asked| asked.frame));
-    if facts.http_asked(Decline).next().is_some() {
+    let frames = |message| cited(facts.boot_asked(message).map(|asked| asked.frame));
+    if facts.boot_asked(Decline).next().is_some() {
         return (DHCP6_DECLINED, None, frames(Decline));
     }
-    if let Some(request) = facts.http_asked(Request).next_back() {
-        let mut replies = facts.http_told(Reply);
+    if let Some(request) = facts.boot_asked(Request).next_back() {
+        let mut replies = facts.boot_told(Reply);
         let Some(reply) = replies.rfind(|reply| facts.is_answer_to(reply, Request)) else {
             let why = request.unanswered.map(|(_, why)| why.to_owned());
             return (DHCP6_REQUEST_UNANSWERED, why, frames(Request));
@@ -48,17 +48,17 @@ fn dhcp6_cause(facts: &Facts6<'_>) -> Cited {
         }
         return lease_cause(facts);
     }
-    let Some(solicit) = facts.http_asked(Solicit).next_back() else {
+    let Some(solicit) = facts.boot_asked(Solicit).next_back() else {
         let asked = cited(facts.router_solicitations.iter().copied());
         let heard = facts.has_router() || !facts.asked.is_empty();
         return (if heard { DHCP6_NOT_ASKED } else { RA_NO_ADVERTISEMENT }, None, asked);
     };
     let solicited = frames(Solicit);
-    if let Some(offer) = facts.http_told(Advertise).next_back() {
-        let (cause, note) = offer_cause(offer);
+    if let Some(offer) = facts.boot_told(Advertise).next_back() {
+        let (cause, note) = offer_cause(offer, solicit.boots_by_http());
         return (cause, note, solicited);
     }
-    if facts.http_told(Reply).any(|reply| facts.is_answer_to(reply, Solicit)) {
+    if facts.boot_told(Reply).any(|reply| facts.is_answer_to(reply, Solicit)) {
         return (DHCP6_RAPID_COMMIT, None, solicited);
     }
     match solicit.unanswered {
@@ -70,7 +70,7 @@ fn dhcp6_cause(facts: &Facts6<'_>) -> Cited {
 }
 
 /// Why an offer was not taken.
-fn offer_cause(offer: &Told<'_>) -> Found {
+fn offer_cause(offer: &Told<'_>, by_http: bool) -> Found {
     if !offer.identified {
         return (DHCP6_NOT_IDENTIFIED, None);
     }
@@ -86,7 +86,7 @@ fn offer_cause(offer: &Told<'_>) -> Found {
             return (DHCP6_TIMES_INVALID, Some(note));
         }
     }
-    if !offer.vendor_class.is_some_and(|class| class.starts_with("HTTPClient")) {
+    if by_http && !offer.vendor_class.is_some_and(|class| class.starts_with("HTTPClient")) {
         let class =
             offer.vendor_class.map_or("no option 16".into(), |class| format!("option 16 is {class:?}"));
         return (DHCP6_OFFER_NOT_HTTP, Some(class));

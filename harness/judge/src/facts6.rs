@@ -35,11 +35,26 @@ pub(crate) struct InVain {
 pub(crate) struct Asked<'a> {
     pub message: Dhcp6Message,
     pub xid: u32,
-    /// Whether it says that it boots by HTTP. Firmware may have another client beside that one, for its own addresses.
-    pub http: bool,
+    vendor_class: Option<&'a str>,
     /// Why it stayed without an answer.
     pub unanswered: Option<(Dhcp6Silence, &'a str)>,
     pub frame: u64,
+}
+
+impl Asked<'_> {
+    /// Whether it says that it boots. Firmware may have another client beside that one, for its own addresses.
+    pub fn boots(&self) -> bool {
+        self.boots_by_http() || self.is("PXEClient")
+    }
+
+    /// Whether it says that it boots by HTTP, and not as a PXE client.
+    pub fn boots_by_http(&self) -> bool {
+        self.is("HTTPClient")
+    }
+
+    fn is(&self, class: &str) -> bool {
+        self.vendor_class.is_some_and(|vendor_class| vendor_class.starts_with(class))
+    }
 }
 
 /// What a DHCPv6 server said.
@@ -102,8 +117,14 @@ impl<'a> Facts6<'a> {
                 return true;
             }
             Event::Dhcp6Received { message, xid, vendor_class, .. } => {
-                let http = vendor_class.as_deref().is_some_and(|class| class.starts_with("HTTPClient"));
-                self.asked.push(Asked { message: *message, xid: *xid, http, unanswered: None, frame });
+                let vendor_class = vendor_class.as_deref();
+                self.asked.push(Asked {
+                    message: *message,
+                    xid: *xid,
+                    vendor_class,
+                    unanswered: None,
+                    frame,
+                });
             }
             Event::Dhcp6Unanswered { reason, why, .. } => {
                 if let Some(asked) = self.asked.last_mut().filter(|asked| asked.frame == frame) {
@@ -150,20 +171,20 @@ impl<'a> Facts6<'a> {
         !self.router_solicitations.is_empty() || !self.asked.is_empty()
     }
 
-    /// What the HTTP boot client sent, which is not the one that firmware may have for its interface.
-    pub fn http_asked(&self, message: Dhcp6Message) -> impl DoubleEndedIterator<Item = &Asked<'a>> {
-        self.asked.iter().filter(move |asked| asked.http && asked.message == message)
+    /// What the boot client sent, which is not the one that firmware may have for its interface.
+    pub fn boot_asked(&self, message: Dhcp6Message) -> impl DoubleEndedIterator<Item = &Asked<'a>> {
+        self.asked.iter().filter(move |asked| asked.boots() && asked.message == message)
     }
 
-    /// What a server answered to the HTTP boot client.
-    pub fn http_told(&self, message: Dhcp6Message) -> impl DoubleEndedIterator<Item = &Told<'a>> {
-        let ours = |xid| self.asked.iter().any(|asked| asked.http && asked.xid == xid);
+    /// What a server answered to the boot client.
+    pub fn boot_told(&self, message: Dhcp6Message) -> impl DoubleEndedIterator<Item = &Told<'a>> {
+        let ours = |xid| self.asked.iter().any(|asked| asked.boots() && asked.xid == xid);
         self.told.iter().filter(move |told| told.message == message && ours(told.xid))
     }
 
-    /// Whether the HTTP boot client was told of the server by a message of this type, with the transaction of one of its own.
+    /// Whether the boot client was told of the server by a message of this type, with the transaction of one of its own.
     pub fn is_answer_to(&self, told: &Told<'_>, message: Dhcp6Message) -> bool {
-        self.http_asked(message).any(|asked| asked.xid == told.xid)
+        self.boot_asked(message).any(|asked| asked.xid == told.xid)
     }
 
     fn valid(&self) -> impl DoubleEndedIterator<Item = &Advertisement<'a>> {

@@ -387,6 +387,65 @@ mod tests {
         }
     }
 
+    /// A PXE client takes URLs too (iPXE), and asks for them as one.
+    #[test]
+    fn a_pxe_client_over_ipv6_has_asked() {
+        let at = |event| Entry { at: GuestTime::ZERO, event };
+        let asked = |message, vendor_class: Option<&str>| {
+            at(Event::Dhcp6Received {
+                message,
+                xid: 1,
+                vendor_class: vendor_class.map(str::to_owned),
+                architecture: Some(7),
+                network_interface: None,
+                addresses: Vec::new(),
+                stateful: true,
+                requested: Vec::new(),
+            })
+        };
+        let told = |message| {
+            at(Event::Dhcp6Sent {
+                message,
+                xid: 1,
+                server: 1,
+                addresses: vec!["2001:db8::100".parse().unwrap()],
+                status: None,
+                bootfile: Some("http://[2001:db8::1]/boot.efi".into()),
+                vendor_class: None,
+                dns: Vec::new(),
+                times: None,
+                identified: true,
+            })
+        };
+        use record::Dhcp6Message::{Advertise, Reply, Request, Solicit};
+        for (class, expected) in [
+            (Some("PXEClient:Arch:00007"), "dhcp6.lease-not-used"),
+            (Some("HTTPClient:Arch:00016"), "dhcp6.lease-not-used"),
+            (None, "dhcp6.not-asked"),
+        ] {
+            let advertised = Event::RouterAdvertised {
+                router: "fe80::1".parse().unwrap(),
+                managed: true,
+                other: true,
+                lifetime: 1800,
+                prefixes: vec!["2001:db8::/64 L A".into()],
+                malformed: None,
+            };
+            let mut timeline = vec![at(Event::RouterSolicited { from: None }), at(advertised)];
+            for (question, answer) in [(Solicit, Advertise), (Request, Reply)] {
+                timeline.extend([asked(question, class), told(answer)]);
+            }
+            let watched = Watched {
+                ending: Ending::AttemptFailed,
+                ended: GuestTime::ZERO + Duration::from_secs(9),
+                image_started: false,
+                ipv6_began: None,
+            };
+            let found = judge(&timeline, watched);
+            assert_eq!((found.cause, found.stage), (Some(expected), Stage::Address), "{class:?}");
+        }
+    }
+
     #[test]
     fn a_urls_host_is_an_address_or_a_name() {
         let address = |text: &str| Some(Host::Address(text.parse().unwrap()));

@@ -13,10 +13,17 @@ pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn F
     let mut known: HashMap<String, Result<Arc<[u8]>, Unequipped>> = HashMap::new();
     let mut unpacked: HashMap<_, Result<Arc<[Vec<u8>]>, Unequipped>> = HashMap::new();
     for cell in &mut plan.cells {
-        let firmware = plan.firmware[cell.firmware].in_flash();
+        let column = &plan.firmware[cell.firmware];
+        let firmware = column.in_flash();
         let missing = match cell.network.client.variables.name() {
             Some(name) if !firmware.files.contains_key(name) => {
                 Some(format!("{} brings no variables that the catalog calls `{name}`.", firmware.id))
+            }
+            _ if column.base.is_some()
+                && !cell.network.client.nvram.entries.is_empty()
+                && cell.lacks.is_none() =>
+            {
+                Some(format!("The boot entries are those of {}, which starts {}.", firmware.id, column.id))
             }
             // What the build lacks besides is probed, and needs no variables for that.
             None if cell.writes_variables() && cell.lacks.is_none() && firmware.vars.is_none() => {

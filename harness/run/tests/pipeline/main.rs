@@ -13,6 +13,7 @@ mod order;
 mod repeat;
 mod resume;
 mod schedule;
+mod supply;
 mod tls;
 mod verdicts;
 

@@ -119,7 +119,7 @@ causes! {
     HTTP_BODY_INCOMPLETE = "http.body-incomplete", "The firmware did not receive the whole image.";
     HTTP_STOPPED_AFTER_HEAD = "http.stopped-after-head", "HEAD was answered well, but the firmware did not send GET.";
 
-    IMAGE_CHAIN_STOPPED = "image.chain-stopped", "A file that comes before the image was delivered whole, and what was in it did not ask for the next one.";
+    IMAGE_CHAIN_STOPPED = "image.chain-stopped", "The last file that was asked for comes before the image, and what was in it did not ask for the next one.";
     IMAGE_NOT_STARTED = "image.not-started", "The whole image was delivered, but the firmware did not start it.";
     IMAGE_DENIED = "image.denied", "The whole image was delivered, and the firmware says that it is not allowed to start it.";
     IMAGE_NO_PROOF = "image.no-proof", "The firmware says that it started an image, but this cell's image never announced itself.";

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// For how long a client may think about a certificate: big numbers take a slow processor seconds.
-const THOUGHT: Duration = Duration::from_secs(10);
+const THOUGHT: Duration = Duration::from_secs(30);
 
 /// Port of DNS servers.
 const DNS: u16 = 53;
@@ -28,9 +28,9 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Whether the whole of something else than the image was got.
-    pub fn is_delivered_without_image(&self) -> bool {
-        self.delivered && self.method == "GET" && matches!(self.answer, Answer::Response { image: false, .. })
+    /// Whether it was about something else than the image.
+    pub fn is_without_image(&self) -> bool {
+        self.method == "GET" && matches!(self.answer, Answer::Response { image: false, .. })
     }
 }
 
@@ -118,9 +118,9 @@ impl<'a> Facts<'a> {
     fn take(&mut self, at: GuestTime, event: &'a Event) {
         let answered =
             [Handshake::take(&mut self.handshakes, event), self.ipv6.take(event), self.names.take(at, event)];
-        // Who answers with an alert after some thought has not waited for us.
-        let is_alert = matches!(event, Event::TlsAlert { direction: Direction::FromGuest, .. });
-        let thought = self.last_answer.filter(|_| is_alert).is_some_and(|asked| at.since(asked) < THOUGHT);
+        // Who leaves a handshake after some thought has not waited for us.
+        let leaves = Handshake::is_left(&self.handshakes, event);
+        let thought = self.last_answer.filter(|_| leaves).is_some_and(|asked| at.since(asked) < THOUGHT);
         if answered.contains(&true) || thought {
             self.last_answer = Some(at);
         }

@@ -307,8 +307,11 @@ fn http_cause(facts: &Facts<'_>, stage: Stage, ending: Ending) -> (Cause, Option
     if matches!(last.answer, Answer::Pending | Answer::None) {
         return (HTTP_NO_ANSWER, Some(last.method.to_owned()));
     }
-    if last.is_delivered_without_image() {
-        return (IMAGE_CHAIN_STOPPED, Some(last.target.to_owned()));
+    let is_next = || facts.offered_target().is_some_and(|offered| offered != last.target);
+    if last.is_without_image() && (last.delivered || is_next()) {
+        // A loader may start what it has without having acknowledged the end.
+        let unconfirmed = if last.delivered { "" } else { ", the end of which was not acknowledged" };
+        return (IMAGE_CHAIN_STOPPED, Some(format!("{}{unconfirmed}", last.target)));
     }
     if !media_type_is_known(header("content-type")) {
         let media_type =

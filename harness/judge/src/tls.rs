@@ -100,6 +100,18 @@ impl<'a> Handshake<'a> {
         false
     }
 
+    /// Whether the firmware leaves a handshake with this event once it has the certificate: with an alert, or without a word.
+    pub(crate) fn is_left(all: &[Self], event: &Event) -> bool {
+        let connection = match event {
+            Event::TlsAlert { connection, direction: Direction::FromGuest, .. }
+            | Event::TlsTruncated { connection }
+            | Event::TcpClosed { connection, how: TcpEnd::GuestFin | TcpEnd::GuestReset } => connection,
+            _ => return false,
+        };
+        let goes_on = |it: &&Self| it.certificate_sent && !it.established && it.withheld.is_none();
+        all.iter().find(|it| it.connection == *connection).filter(goes_on).is_some()
+    }
+
     /// Whether the firmware began a handshake.
     pub(crate) fn is_begun(&self) -> bool {
         self.hello.is_some()

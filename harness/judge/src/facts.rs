@@ -28,9 +28,9 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Whether it was about something else than the image.
+    /// Whether it was about something else than the image, of which an answer may have a part.
     pub fn is_without_image(&self) -> bool {
-        self.method == "GET" && matches!(self.answer, Answer::Response { image: false, .. })
+        self.method == "GET" && matches!(self.answer, Answer::Response { status: 200, image: false, .. })
     }
 }
 

@@ -108,8 +108,8 @@ impl<'a> Handshake<'a> {
             | Event::TcpClosed { connection, how: TcpEnd::GuestFin | TcpEnd::GuestReset } => connection,
             _ => return false,
         };
-        let goes_on = |it: &&Self| it.certificate_sent && !it.established && it.withheld.is_none();
-        all.iter().find(|it| it.connection == *connection).filter(goes_on).is_some()
+        let goes_on = |it: &Self| it.certificate_sent && !it.established && it.withheld.is_none();
+        all.iter().any(|it| it.connection == *connection && goes_on(it))
     }
 
     /// Whether the firmware began a handshake.

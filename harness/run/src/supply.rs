@@ -34,7 +34,7 @@ pub fn supply(plan: &mut Plan, catalog: &Catalog, store: &Store, say: &mut dyn F
         if let Some(why) = missing {
             cell.equipment = Err(Unequipped::Unsupported(why));
         }
-        let architecture = plan.firmware[cell.firmware].architecture.as_str();
+        let architecture = column.architecture.as_str();
         let files = cell.network.http.files.iter_mut();
         let files = files.filter_map(|file| Some((file.loader.as_ref()?, &mut file.bytes)));
         let image = &mut cell.network.image;

@@ -14,6 +14,11 @@ const IPV4: usize = 20;
 const IPV6: usize = 40;
 const TCP: usize = 20;
 
+/// Bytes of a frame before a segment's data.
+fn headers(ipv6: bool) -> usize {
+    ETHERNET + if ipv6 { IPV6 } else { IPV4 } + TCP
+}
+
 /// The frame that the guest has just sent, and those that are to go to it.
 #[derive(Debug)]
 pub(super) struct Device {
@@ -26,8 +31,7 @@ pub(super) struct Device {
 impl Device {
     /// An interface for segments of at most so many bytes of data, or as many as fit the path.
     pub(super) fn new(settings: &Settings, ipv6: bool) -> Self {
-        let headers = ETHERNET + if ipv6 { IPV6 } else { IPV4 } + TCP;
-        let segment = settings.max_segment.map(|segment| headers + usize::from(segment));
+        let segment = settings.max_segment.map(|segment| headers(ipv6) + usize::from(segment));
         let path = settings.path_mtu.map(|mtu| ETHERNET + usize::from(mtu));
         let frame = [segment, path].into_iter().flatten().fold(FRAME, usize::min);
         Self { incoming: None, sent: Vec::new(), frame }
@@ -35,8 +39,7 @@ impl Device {
 
     /// Bytes of data in the largest segment.
     pub(super) fn max_segment(&self, ipv6: bool) -> u16 {
-        let headers = ETHERNET + if ipv6 { IPV6 } else { IPV4 } + TCP;
-        u16::try_from(self.frame.saturating_sub(headers)).unwrap_or(u16::MAX)
+        u16::try_from(self.frame.saturating_sub(headers(ipv6))).unwrap_or(u16::MAX)
     }
 
     /// Bytes before a packet.
@@ -49,8 +52,7 @@ impl Device {
 
     /// The maximum segment size of a host that knows its own link only.
     pub(super) fn own_max_segment(settings: &Settings, ipv6: bool) -> u16 {
-        let link = FRAME - ETHERNET - if ipv6 { IPV6 } else { IPV4 } - TCP;
-        u16::try_from(link).unwrap_or(u16::MAX).min(settings.max_segment.unwrap_or(u16::MAX))
+        u16::try_from(FRAME - headers(ipv6)).unwrap_or(u16::MAX).min(settings.max_segment.unwrap_or(u16::MAX))
     }
 }
 
